@@ -1,0 +1,108 @@
+//! The link-layer address that names a machine on its wire.
+
+use core::fmt;
+use core::str::FromStr;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// A 48-bit IEEE 802 address.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+    Unaligned,
+)]
+#[repr(transparent)]
+pub struct MacAddr(pub [u8; 6]);
+
+impl MacAddr {
+    /// All ones: every station on the link.
+    pub const BROADCAST: Self = Self([0xff; 6]);
+
+    /// Whether the address names one station: not a group and not all zeros.
+    pub const fn is_unicast(self) -> bool {
+        self.0[0] & 1 == 0 && !matches!(self.0, [0, 0, 0, 0, 0, 0])
+    }
+}
+
+impl fmt::Display for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is not six octets in hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseMacError;
+
+impl fmt::Display for ParseMacError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected six octets in hexadecimal, such as 52:54:00:12:34:56")
+    }
+}
+
+impl core::error::Error for ParseMacError {}
+
+impl FromStr for MacAddr {
+    type Err = ParseMacError;
+
+    /// Reads `52:54:00:12:34:56`, the same with dashes, or twelve digits without separators.
+    fn from_str(text: &str) -> Result<Self, ParseMacError> {
+        let mut digits = [0u8; 12];
+        let mut count = 0;
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                b':' | b'-' if text.len() == 17 && at % 3 == 2 => {}
+                _ => {
+                    let value = char::from(byte).to_digit(16).ok_or(ParseMacError)?;
+                    *digits.get_mut(count).ok_or(ParseMacError)? =
+                        u8::try_from(value).map_err(|_| ParseMacError)?;
+                    count += 1;
+                }
+            }
+        }
+        if count != 12 || !matches!(text.len(), 12 | 17) {
+            return Err(ParseMacError);
+        }
+        let mut octets = [0u8; 6];
+        for (octet, pair) in octets.iter_mut().zip(digits.chunks_exact(2)) {
+            *octet = pair[0] << 4 | pair[1];
+        }
+        Ok(Self(octets))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_three_usual_spellings() {
+        let mac = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0xab]);
+        for text in ["52:54:00:12:34:ab", "52-54-00-12-34-AB", "5254001234ab"] {
+            assert_eq!(text.parse(), Ok(mac), "{text}");
+        }
+        for text in
+            ["", "52:54:00:12:34", "52:54:00:12:34:ag", "5:2540:0:12:34:ab", "52:54:00:12:34:ab:"]
+        {
+            assert_eq!(text.parse::<MacAddr>(), Err(ParseMacError), "{text}");
+        }
+        assert_eq!(std::format!("{mac}"), "52:54:00:12:34:ab");
+    }
+}
