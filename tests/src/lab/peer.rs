@@ -1,0 +1,127 @@
+//! The peer that Reveille is measured against: dnsmasq for DHCP and TFTP, nginx for HTTP.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::link::{Link, SERVER_ADDRESS};
+use super::process::Process;
+use super::program::{BootFiles, boot_files};
+
+/// How long a daemon may take to say that it is ready.
+const START: Duration = Duration::from_secs(10);
+
+/// What dnsmasq hands out.
+#[derive(Clone, Debug, Default)]
+pub struct Dnsmasq {
+    options: Vec<String>,
+    plain: bool,
+}
+
+impl Dnsmasq {
+    /// A DHCP server for the link that knows nothing of booting.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self { options: Vec::new(), plain: true }
+    }
+
+    /// A DHCP and TFTP server for a folder; how to boot is added by [`Dnsmasq::option`].
+    #[must_use]
+    pub fn booting() -> Self {
+        Self { options: Vec::new(), plain: false }
+    }
+
+    /// Adds a line of dnsmasq's configuration.
+    #[must_use]
+    pub fn option(mut self, line: impl Into<String>) -> Self {
+        self.options.push(line.into());
+        self
+    }
+
+    /// Starts it on the server's host (or, for a plain server, wherever `host` says).
+    ///
+    /// # Panics
+    /// If dnsmasq is not installed or does not start.
+    #[must_use]
+    pub fn start(&self, link: &Link, host: &super::link::Host) -> Process {
+        let mut configuration = String::from(
+            "port=0\nuser=root\ngroup=root\nno-daemon\nno-ping\nlog-dhcp\nlog-facility=-\n\
+             interface=eth0\nbind-interfaces\nleasefile-ro\n\
+             dhcp-authoritative\ndhcp-range=10.77.0.100,10.77.0.200,255.255.255.0,10m\n",
+        );
+        if !self.plain {
+            let root = link.file("boot");
+            std::fs::create_dir_all(&root).expect("the run's folder is ours");
+            writeln!(configuration, "enable-tftp\ntftp-root={}", root.display())
+                .expect("a string takes text");
+        }
+        for line in &self.options {
+            writeln!(configuration, "{line}").expect("a string takes text");
+        }
+        let name = if self.plain { "dnsmasq-plain" } else { "dnsmasq" };
+        let file = link.write(&format!("{name}.conf"), configuration);
+        let mut command = host.command("dnsmasq");
+        command.arg(format!("--conf-file={}", file.display()));
+        let mut process = Process::start(command, &link.file(&format!("{name}.log")));
+        process.wait_for("DHCP, IP range", START).expect("dnsmasq starts");
+        process
+    }
+}
+
+/// Starts nginx for the folder `boot` of the run on the server's host, port 80.
+///
+/// # Panics
+/// If nginx is not installed or does not start.
+#[must_use]
+pub fn nginx(link: &Link) -> Process {
+    let root = link.file("boot");
+    let run = link.file("nginx");
+    std::fs::create_dir_all(&root).expect("the run's folder is ours");
+    std::fs::create_dir_all(&run).expect("the run's folder is ours");
+    let run_folder = run.display();
+    let configuration = format!(
+        "daemon off;\nuser root;\nworker_processes 1;\npid {run_folder}/pid;\n\
+         error_log stderr notice;\nevents {{ worker_connections 1024; }}\n\
+         http {{\n  access_log {run_folder}/access.log;\n  sendfile on;\n  tcp_nopush on;\n\
+         \x20 types {{ application/efi efi; text/plain ipxe; }}\n\
+         \x20 default_type application/octet-stream;\n\
+         \x20 client_body_temp_path {run_folder}/body;\n  proxy_temp_path {run_folder}/proxy;\n\
+         \x20 fastcgi_temp_path {run_folder}/fastcgi;\n  uwsgi_temp_path {run_folder}/uwsgi;\n\
+         \x20 scgi_temp_path {run_folder}/scgi;\n\
+         \x20 server {{ listen 80; root {}; }}\n}}\n",
+        root.display()
+    );
+    let file = link.write("nginx.conf", configuration);
+    let mut process = link.serve("nginx", |command| {
+        command.arg("-p").arg(&run).arg("-c").arg(&file).args(["-e", "stderr"]);
+    });
+    process.wait_for("start worker process", START).expect("nginx starts");
+    process
+}
+
+/// Puts kernel, initrd and an iPXE script into the folder `boot`, and returns the files.
+pub fn serve_boot_files(link: &Link, cmdline: &str) -> BootFiles {
+    let files = boot_files();
+    place(link, &files.kernel, "vmlinuz");
+    place(link, &files.initrd, "initrd.img");
+    link.write(
+        "boot/boot.ipxe",
+        format!(
+            "#!ipxe\nkernel http://{SERVER_ADDRESS}/vmlinuz initrd=initrd.img {cmdline}\n\
+             initrd http://{SERVER_ADDRESS}/initrd.img\nboot\n"
+        ),
+    );
+    files
+}
+
+/// Puts a copy of a file into the folder `boot` under a name and returns its path.
+///
+/// # Panics
+/// If the file does not exist.
+pub fn place(link: &Link, file: &Path, name: &str) -> PathBuf {
+    let target = link.file("boot").join(name);
+    std::fs::create_dir_all(target.parent().expect("a file has a folder"))
+        .expect("the run's folder is ours");
+    std::fs::copy(super::prerequisites::require(file), &target).expect("the run's folder is ours");
+    target
+}

@@ -1,0 +1,3 @@
+//! The proofs that need more than one crate: real firmware, stock clients, real packets.
+
+mod baseline;
