@@ -1,1 +1,2 @@
-
+//! Packets as bytes.
+pub mod pxe;

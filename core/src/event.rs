@@ -1,0 +1,215 @@
+//! What happened, told once: the raw material of timelines, logs and metrics.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
+
+use crate::identity::Firmware;
+use crate::limits;
+use crate::mac::MacAddr;
+use crate::text::Text;
+use crate::time::Instant;
+use crate::wire::pxe::{ArchType, Uuid};
+
+/// Something that happened to one client.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Event {
+    /// When.
+    pub at: Instant,
+    /// To whom.
+    pub client: Client,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// Whom an event is about: as much as the packet told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Client {
+    /// Its link-layer address, where known.
+    pub mac: Option<MacAddr>,
+    /// Its network address, where it has one.
+    pub address: Option<IpAddr>,
+}
+
+/// A file name as a client asked for it, made harmless and cut for display.
+pub type EventName = Text<{ limits::EVENT_NAME_BYTES }>;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum EventKind {
+    /// A client looks for servers (DHCPDISCOVER).
+    Discover {
+        /// Who speaks: firmware or a later stage.
+        firmware: Firmware,
+        /// Its architecture (option 93).
+        arch: Option<ArchType>,
+        /// Its SMBIOS UUID (option 97).
+        uuid: Option<Uuid>,
+    },
+    /// It was offered an address.
+    Offer {
+        /// The address.
+        address: Ipv4Addr,
+        /// The boot file in the offer; empty for none.
+        boot_file: EventName,
+    },
+    /// It was offered a boot program beside another server's address (ProxyDHCP).
+    ProxyOffer {
+        /// The boot file; empty if it is handed out on port 4011.
+        boot_file: EventName,
+    },
+    /// It asks for an address (DHCPREQUEST), perhaps another server's.
+    Request {
+        /// Who speaks.
+        firmware: Firmware,
+        /// The address it wants.
+        address: Ipv4Addr,
+    },
+    /// It got a lease, or boot information from port 4011.
+    Ack {
+        /// Who speaks.
+        firmware: Firmware,
+        /// Its address.
+        address: Ipv4Addr,
+        /// How long it may keep it; zero if the address is not ours.
+        lease: Duration,
+        /// The boot file; empty for none.
+        boot_file: EventName,
+    },
+    /// It was told to start over (DHCPNAK).
+    Nak {
+        /// The address it wanted.
+        address: Ipv4Addr,
+    },
+    /// It found the address in use (DHCPDECLINE).
+    Decline {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// It gave the address back (DHCPRELEASE).
+    Release {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// No address was left for it.
+    NoAddress,
+    /// Its architecture has no boot program here.
+    NoBootProgram {
+        /// What it is.
+        arch: Option<ArchType>,
+    },
+    /// Its wait for an IPv6 router was ended by an empty router advertisement.
+    RouterAdvertised,
+    /// A file goes out.
+    TransferStarted {
+        /// How.
+        protocol: Protocol,
+        /// Which.
+        name: EventName,
+        /// How much of it was asked for.
+        bytes: u64,
+    },
+    /// A file transfer ended.
+    TransferEnded {
+        /// How.
+        protocol: Protocol,
+        /// Which.
+        name: EventName,
+        /// Bytes of the file that were sent (over TFTP: acknowledged).
+        bytes: u64,
+        /// From the first request on.
+        took: Duration,
+        /// Datagrams sent again.
+        retransmits: u32,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// A client asked for something that is not here.
+    NotFound {
+        /// How.
+        protocol: Protocol,
+        /// What.
+        name: EventName,
+    },
+    /// A client asked for something that it may not (a write, a path outside, a bad method).
+    Refused {
+        /// How.
+        protocol: Protocol,
+        /// What.
+        name: EventName,
+    },
+    /// User space says that it runs.
+    Up,
+}
+
+/// How a file travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// RFC 1350 and its extensions.
+    Tftp,
+    /// HTTP/1.1.
+    Http,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Everything asked for arrived.
+    Completed,
+    /// The client broke off. Firmware does so after asking for the size: no failure.
+    Aborted,
+    /// The client fell silent.
+    TimedOut,
+    /// The image could not be read.
+    ImageUnreadable,
+}
+
+/// The events of one engine that its driver has not taken yet: bounded, newest kept.
+#[derive(Debug)]
+pub struct EventQueue {
+    ring: Box<[Option<Event>]>,
+    first: usize,
+    len: usize,
+    lost: u64,
+}
+
+impl EventQueue {
+    /// Room for `capacity` events.
+    ///
+    /// # Panics
+    /// If `capacity` is zero.
+    pub fn new(capacity: usize) -> Self {
+        assert!(capacity > 0, "a queue without room loses every event");
+        Self { ring: vec![None; capacity].into_boxed_slice(), first: 0, len: 0, lost: 0 }
+    }
+
+    /// Adds an event; the oldest makes room if nobody took it.
+    pub fn push(&mut self, event: Event) {
+        let capacity = self.ring.len();
+        if self.len == capacity {
+            self.first = (self.first + 1) % capacity;
+            self.len -= 1;
+            self.lost += 1;
+        }
+        self.ring[(self.first + self.len) % capacity] = Some(event);
+        self.len += 1;
+    }
+
+    /// Takes the oldest event.
+    pub fn pop(&mut self) -> Option<Event> {
+        if self.len == 0 {
+            return None;
+        }
+        let event = self.ring[self.first].take();
+        self.first = (self.first + 1) % self.ring.len();
+        self.len -= 1;
+        assert!(event.is_some(), "a counted place holds an event");
+        event
+    }
+
+    /// Events that were overwritten before anybody took them.
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+}

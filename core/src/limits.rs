@@ -1,0 +1,71 @@
+//! Every bound of the core, with its reason and who pays the memory.
+
+use core::time::Duration;
+
+/// Bytes that an engine may write before the image span of one transmit.
+///
+/// A DHCP message of 1472 bytes with its IP and UDP headers, and a response head with a whole
+/// generated document behind it. Paid once per send slot by the runtime.
+pub const HEAD_BYTES: usize = 6144;
+
+/// Bytes of one generated document (an iPXE script, a pxelinux or GRUB configuration).
+///
+/// Two kernel command lines of the longest that x86 takes (2,048 bytes) fit in.
+pub const DOCUMENT_BYTES: usize = 4096;
+
+/// Documents that one engine holds for running transfers. A script lives for milliseconds.
+pub const DOCUMENTS_MAX: u32 = 512;
+
+/// Datagrams of one split send. The kernel takes 64 KiB in one `UDP_SEGMENT` send: 44 × 1472.
+pub const SPLIT_SEGMENTS_MAX: u16 = 44;
+
+/// Bytes of all datagrams of one split send, headers included (65,535 less IP and UDP headers).
+pub const SPLIT_BYTES_MAX: u32 = 65_507;
+
+/// Bytes of image behind one stream transmit: plain sends from a mapping were best with it.
+pub const STREAM_CHUNK_BYTES: u32 = 256 * 1024;
+
+/// Images that can be mapped at one time. Each costs a mapping, of which Linux allows 65,530
+/// (`vm.max_map_count`).
+pub const IMAGES_MAX: u32 = 32_768;
+
+/// Largest DHCP message: edk2 drops more (`protocols`: its packet buffer has 1472 bytes).
+pub const DHCP_MESSAGE_BYTES_MAX: usize = 1472;
+
+/// DHCP messages that wait for an answer at one time, per engine. About a second of work: what
+/// has waited longer than a client's patience is stale.
+pub const DHCP_PENDING_MAX: u32 = 8192;
+
+/// How long an offered address is held. edk2 takes at least 4 s from DISCOVER to REQUEST, a
+/// Raspberry Pi 3 never sends one and fetches its files with the offered address.
+pub const OFFER_HOLD: Duration = Duration::from_secs(120);
+
+/// TFTP transfers of one shard at one time.
+pub const TFTP_TRANSFERS_MAX: u32 = 16_384;
+
+/// HTTP connections of one shard at one time.
+pub const HTTP_CONNECTIONS_MAX: u32 = 16_384;
+
+/// Request heads of which only a part has arrived, per shard; a whole one needs no buffer.
+pub const HTTP_PARTIAL_HEADS_MAX: u32 = 1024;
+
+/// Largest request head.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8192;
+
+/// Events that an engine holds until its driver takes them.
+pub const EVENTS_MAX: usize = 4096;
+
+/// Bytes of a file name in an event; a longer one is cut.
+pub const EVENT_NAME_BYTES: usize = 80;
+
+/// Bytes of a file name or path that a client may ask for (after decoding).
+pub const NAME_BYTES_MAX: usize = 255;
+
+const _: () = {
+    // A document travels behind the response head in one buffer.
+    assert!(HEAD_BYTES >= DOCUMENT_BYTES + 1024);
+    assert!(HEAD_BYTES >= DHCP_MESSAGE_BYTES_MAX + 28);
+    // Every datagram of a split has its own TFTP header in the head buffer.
+    assert!(HEAD_BYTES >= SPLIT_SEGMENTS_MAX as usize * 4);
+    assert!(EVENT_NAME_BYTES < 256);
+};
