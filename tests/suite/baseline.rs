@@ -6,28 +6,50 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reveille_tests::lab::capture::{BOOT_PROTOCOLS, Capture};
+use reveille_tests::lab::client::{Client, Stock};
 use reveille_tests::lab::peer::{Dnsmasq, nginx, place, serve_boot_files};
 use reveille_tests::lab::{Firmware, Link, Machine, SERVER_ADDRESS, packaged};
 
 const PATIENCE: Duration = Duration::from_secs(100);
 const CMDLINE: &str = "console=ttyS0 quiet lab=baseline";
 
-/// Boots one machine and returns the seconds from power-on to user space.
-///
-/// With `REVEILLE_CAPTURES=FOLDER` the packets of the boot are kept there as `<name>.pcap`.
-fn boot(link: &Link, machine: &Machine, name: &str) -> f64 {
-    let kept = std::env::var_os("REVEILLE_CAPTURES").map(PathBuf::from);
-    let capture =
-        kept.as_ref().map(|_| Capture::start(link, &format!("{name}.pcap"), BOOT_PROTOCOLS));
-    let up =
-        machine.power_on(link).wait_up(PATIENCE).unwrap_or_else(|timeout| panic!("{timeout:?}"));
-    if let (Some(capture), Some(folder)) = (capture, kept) {
-        std::fs::copy(capture.stop(), folder.join(format!("{name}.pcap"))).expect("folder exists");
+/// The packets of a run, kept as `<name>.pcap` in the folder `$REVEILLE_CAPTURES` if that is set.
+struct Recording {
+    capture: Option<(Capture, PathBuf)>,
+}
+
+impl Recording {
+    fn start(link: &Link, name: &str) -> Self {
+        let folder = std::env::var_os("REVEILLE_CAPTURES").map(PathBuf::from);
+        let capture = folder.map(|folder| {
+            let file = format!("{name}.pcap");
+            (Capture::start(link, &file, BOOT_PROTOCOLS), folder.join(file))
+        });
+        Self { capture }
     }
+
+    fn keep(self) {
+        if let Some((capture, kept)) = self.capture {
+            std::fs::copy(capture.stop(), kept).expect("the folder for captures exists");
+        }
+    }
+}
+
+/// Boots one machine to user space.
+fn boot(link: &Link, machine: &Machine, name: &str) {
+    let recording = Recording::start(link, name);
+    let up = machine.power_on(link).wait_up(PATIENCE);
+    let up = up.unwrap_or_else(|timeout| panic!("{timeout:?}"));
+    recording.keep();
     assert!(up.cmdline.contains(CMDLINE), "the kernel got {:?}", up.cmdline);
-    let seconds = up.after.as_secs_f64();
-    eprintln!("baseline {name}: {seconds:.1} s from power-on to user space");
-    seconds
+    eprintln!("{name}: {:.1} s from power-on to user space", up.after.as_secs_f64());
+}
+
+fn machine(firmware: Firmware, number: u8) -> Machine {
+    Machine::new(firmware, &format!("52:54:00:77:00:{number:02x}"))
+        .uuid(&format!("00112233-4455-6677-8899-aabbccddee{number:02x}"))
+        .serial(&format!("LAB-{number:04}"))
+        .product("Laboratory 7")
 }
 
 fn script_url() -> String {
@@ -42,7 +64,7 @@ fn bios_ipxe_over_http() {
         .option(format!("dhcp-boot={}", script_url()))
         .start(&link, link.server());
     let _http = nginx(&link);
-    boot(&link, &Machine::new(Firmware::Bios, "52:54:00:77:00:01"), "bios-ipxe-http");
+    boot(&link, &machine(Firmware::Bios, 1), "bios-ipxe-http");
 }
 
 #[test]
@@ -56,7 +78,7 @@ fn uefi_pxe_to_snponly_over_http() {
         .option(format!("dhcp-boot=tag:ipxe,{}", script_url()))
         .start(&link, link.server());
     let _http = nginx(&link);
-    boot(&link, &Machine::new(Firmware::UefiPxe, "52:54:00:77:00:02"), "uefi-pxe-snponly");
+    boot(&link, &machine(Firmware::UefiPxe, 2), "uefi-pxe-snponly");
 }
 
 #[test]
@@ -72,7 +94,7 @@ fn uefi_http_boot() {
         .option(format!("dhcp-boot=tag:ipxe,{}", script_url()))
         .start(&link, link.server());
     let _http = nginx(&link);
-    boot(&link, &Machine::new(Firmware::UefiHttp, "52:54:00:77:00:03"), "uefi-http-boot");
+    boot(&link, &machine(Firmware::UefiHttp, 3), "uefi-http-boot");
 }
 
 #[test]
@@ -89,7 +111,7 @@ fn bios_pxelinux_over_tftp() {
         ),
     );
     let _dhcp = Dnsmasq::booting().option("dhcp-boot=pxelinux.0").start(&link, link.server());
-    boot(&link, &Machine::new(Firmware::Bios, "52:54:00:77:00:04"), "bios-pxelinux");
+    boot(&link, &machine(Firmware::Bios, 4), "bios-pxelinux");
 }
 
 #[test]
@@ -100,5 +122,67 @@ fn uefi_grub_over_tftp() {
     place(&link, &packaged(grub), "grubnetx64.efi");
     link.write("boot/grub/grub.cfg", format!("linux vmlinuz {CMDLINE}\ninitrd initrd.img\nboot\n"));
     let _dhcp = Dnsmasq::booting().option("dhcp-boot=grubnetx64.efi").start(&link, link.server());
-    boot(&link, &Machine::new(Firmware::UefiPxe, "52:54:00:77:00:05"), "uefi-grub");
+    boot(&link, &machine(Firmware::UefiPxe, 5), "uefi-grub");
+}
+
+/// dnsmasq as ProxyDHCP beside another dnsmasq that knows nothing of booting.
+fn proxy_boot(machine: &Machine, name: &str) {
+    let link = Link::new();
+    serve_boot_files(&link, CMDLINE);
+    place(&link, Path::new("/usr/lib/ipxe/snponly.efi"), "snponly.efi");
+    let site = link.host();
+    site.namespace().ip("address add 10.77.0.2/24 dev eth0");
+    let _addresses = Dnsmasq::plain().start(&link, &site);
+    let _proxy = Dnsmasq::proxy()
+        .option("dhcp-userclass=set:ipxe,iPXE")
+        .option(format!("dhcp-boot=tag:ipxe,{}", script_url()))
+        .option("pxe-service=x86PC,iPXE,boot.ipxe")
+        .option("pxe-service=tag:!ipxe,X86-64_EFI,iPXE,snponly.efi")
+        .option("pxe-service=tag:!ipxe,BC_EFI,iPXE,snponly.efi")
+        .start(&link, link.server());
+    let _http = nginx(&link);
+    boot(&link, machine, name);
+}
+
+#[test]
+fn bios_ipxe_beside_a_dhcp_server() {
+    proxy_boot(&machine(Firmware::Bios, 6), "bios-ipxe-proxy");
+}
+
+#[test]
+fn uefi_pxe_beside_a_dhcp_server() {
+    proxy_boot(&machine(Firmware::UefiPxe, 7), "uefi-pxe-proxy");
+}
+
+/// The stock clients as they talk to dnsmasq: get, renew where they can be asked, release.
+fn stock_client(kind: Stock, name: &str) {
+    let link = Link::new();
+    let _dhcp = Dnsmasq::plain().start(&link, link.server());
+    let recording = Recording::start(&link, name);
+    let host = link.host();
+    let mut client = Client::start(kind, &link, &host, name);
+    let bound = client.wait_for("bound", 1).unwrap_or_else(|timeout| panic!("{timeout:?}"));
+    assert!(bound.address.starts_with("10.77.0."), "{bound:?}");
+    if kind != Stock::Dhclient {
+        client.renew();
+        let renewed = client.wait_for("renew", 1).unwrap_or_else(|timeout| panic!("{timeout:?}"));
+        assert_eq!(renewed.address, bound.address);
+    }
+    client.release().unwrap_or_else(|timeout| panic!("{timeout:?}"));
+    recording.keep();
+}
+
+#[test]
+fn udhcpc_gets_and_releases() {
+    stock_client(Stock::Udhcpc, "udhcpc");
+}
+
+#[test]
+fn dhclient_gets_and_releases() {
+    stock_client(Stock::Dhclient, "dhclient");
+}
+
+#[test]
+fn dhcpcd_gets_and_releases() {
+    stock_client(Stock::Dhcpcd, "dhcpcd");
 }

@@ -36,7 +36,18 @@ impl Capture {
         let file = link.file(name);
         let mut command = link.switch().command("tcpdump");
         command
-            .args(["-i", "br0", "-n", "-U", "-Z", "root", "-s", SNAP_BYTES, "-w"])
+            .args([
+                "-i",
+                "br0",
+                "-n",
+                "-U",
+                "--immediate-mode",
+                "-Z",
+                "root",
+                "-s",
+                SNAP_BYTES,
+                "-w",
+            ])
             .arg(&file)
             .arg(filter);
         let mut process = Process::start(command, &link.file(&format!("{name}.log")));

@@ -131,10 +131,13 @@ impl Host {
 
 fn attach(switch: &Namespace, ports: &AtomicU32) -> Host {
     let namespace = Namespace::new();
-    let port = format!("port{}", ports.fetch_add(1, Ordering::Relaxed));
+    let number = ports.fetch_add(1, Ordering::Relaxed);
+    let port = format!("port{number}");
     let path = namespace.path();
     switch.ip(&format!("link add {port} type veth peer name eth0 netns {path}"));
     switch.ip(&format!("link set {port} master br0 up"));
+    // The same addresses in every run, so that captures and failures can be compared.
+    namespace.ip(&format!("link set eth0 address 02:00:0a:4d:00:{number:02x}"));
     namespace.ip("link set eth0 up");
     Host { namespace }
 }

@@ -5,6 +5,7 @@
 //! of a user namespace of its own (`unshare --user --map-root-user --mount`).
 
 pub mod capture;
+pub mod client;
 mod link;
 mod machine;
 mod namespace;

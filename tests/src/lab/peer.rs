@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::link::{Link, SERVER_ADDRESS};
+use super::link::{Host, Link, SERVER_ADDRESS};
 use super::process::Process;
 use super::program::{BootFiles, boot_files};
 
@@ -12,23 +12,33 @@ use super::program::{BootFiles, boot_files};
 const START: Duration = Duration::from_secs(10);
 
 /// What dnsmasq hands out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Dnsmasq {
+    name: &'static str,
     options: Vec<String>,
-    plain: bool,
 }
+
+/// Addresses for ten minutes.
+const ADDRESSES: &str = "dhcp-authoritative\ndhcp-range=10.77.0.100,10.77.0.200,255.255.255.0,10m";
 
 impl Dnsmasq {
     /// A DHCP server for the link that knows nothing of booting.
     #[must_use]
     pub fn plain() -> Self {
-        Self { options: Vec::new(), plain: true }
+        Self { name: "dnsmasq-plain", options: vec![ADDRESSES.to_owned()] }
     }
 
-    /// A DHCP and TFTP server for a folder; how to boot is added by [`Dnsmasq::option`].
+    /// A DHCP and TFTP server; how to boot is added by [`Dnsmasq::option`].
     #[must_use]
     pub fn booting() -> Self {
-        Self { options: Vec::new(), plain: false }
+        Self { name: "dnsmasq", options: vec!["enable-tftp".to_owned(), ADDRESSES.to_owned()] }
+    }
+
+    /// A ProxyDHCP and TFTP server, which gives no addresses.
+    #[must_use]
+    pub fn proxy() -> Self {
+        let range = "dhcp-range=10.77.0.0,proxy";
+        Self { name: "dnsmasq-proxy", options: vec!["enable-tftp".to_owned(), range.to_owned()] }
     }
 
     /// Adds a line of dnsmasq's configuration.
@@ -38,32 +48,28 @@ impl Dnsmasq {
         self
     }
 
-    /// Starts it on the server's host (or, for a plain server, wherever `host` says).
+    /// Starts it on a host of the link.
     ///
     /// # Panics
     /// If dnsmasq is not installed or does not start.
     #[must_use]
-    pub fn start(&self, link: &Link, host: &super::link::Host) -> Process {
-        let mut configuration = String::from(
-            "port=0\nuser=root\ngroup=root\nno-daemon\nno-ping\nlog-dhcp\nlog-facility=-\n\
-             interface=eth0\nbind-interfaces\nleasefile-ro\n\
-             dhcp-authoritative\ndhcp-range=10.77.0.100,10.77.0.200,255.255.255.0,10m\n",
+    pub fn start(&self, link: &Link, host: &Host) -> Process {
+        let name = self.name;
+        let root = link.file("boot");
+        std::fs::create_dir_all(&root).expect("the run's folder is ours");
+        let mut configuration = format!(
+            "port=0\nuser=root\ngroup=root\nno-ping\nlog-dhcp\nlog-facility=-\n\
+             interface=eth0\nbind-interfaces\nleasefile-ro\ntftp-root={}\n",
+            root.display()
         );
-        if !self.plain {
-            let root = link.file("boot");
-            std::fs::create_dir_all(&root).expect("the run's folder is ours");
-            writeln!(configuration, "enable-tftp\ntftp-root={}", root.display())
-                .expect("a string takes text");
-        }
         for line in &self.options {
             writeln!(configuration, "{line}").expect("a string takes text");
         }
-        let name = if self.plain { "dnsmasq-plain" } else { "dnsmasq" };
         let file = link.write(&format!("{name}.conf"), configuration);
         let mut command = host.command("dnsmasq");
-        command.arg(format!("--conf-file={}", file.display()));
+        command.arg("--no-daemon").arg(format!("--conf-file={}", file.display()));
         let mut process = Process::start(command, &link.file(&format!("{name}.log")));
-        process.wait_for("DHCP, IP range", START).expect("dnsmasq starts");
+        process.wait_for(": DHCP, ", START).expect("dnsmasq starts");
         process
     }
 }

@@ -1,0 +1,191 @@
+//! Stock DHCP clients, each on a host of its own.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::link::{Host, Link};
+use super::process::{Process, Timeout};
+
+/// How long a client may take for one exchange: dhclient alone waits up to 5 s before it asks.
+pub const EXCHANGE: Duration = Duration::from_secs(25);
+
+/// A DHCP client that distributions install.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stock {
+    /// busybox udhcpc.
+    Udhcpc,
+    /// ISC dhclient.
+    Dhclient,
+    /// dhcpcd.
+    Dhcpcd,
+}
+
+/// A client in the foreground on a host.
+#[derive(Debug)]
+pub struct Client<'link> {
+    kind: Stock,
+    host: &'link Host,
+    process: Process,
+    folder: PathBuf,
+    events: PathBuf,
+}
+
+/// What a client told its script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// `bound`, `renew`, `release`: one word for the words of the three clients.
+    pub reason: String,
+    /// The client's address.
+    pub address: String,
+    /// The server identifier.
+    pub server: String,
+    /// The lease time in seconds.
+    pub lease_seconds: String,
+}
+
+impl<'link> Client<'link> {
+    /// Starts the client on the host's `eth0`.
+    ///
+    /// It sees private `/run` and `/var/lib` folders, so that nothing of this machine's own
+    /// clients is touched and several can run side by side.
+    #[must_use]
+    pub fn start(kind: Stock, link: &Link, host: &'link Host, name: &str) -> Self {
+        let folder = link.file(name);
+        std::fs::create_dir_all(&folder).expect("the run's folder is ours");
+        let events = folder.join("events");
+        let script = folder.join("script");
+        std::fs::write(&script, hook(&events)).expect("the run's folder is ours");
+        std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755))
+            .expect("the run's folder is ours");
+        let mut command = isolated(host, kind);
+        let script = script.display();
+        match kind {
+            Stock::Udhcpc => {
+                command.args(["busybox", "udhcpc", "-f", "-i", "eth0", "-R", "-s"]);
+                command.arg(script.to_string()).args(["-t", "5", "-T", "2"]);
+            }
+            Stock::Dhclient => {
+                command.args(["dhclient", "-4", "-d", "-v", "-cf", "/dev/null"]);
+                command.arg("-lf").arg(folder.join("leases"));
+                command.arg("-pf").arg(folder.join("pid"));
+                command.args(["-sf", &script.to_string(), "eth0"]);
+            }
+            Stock::Dhcpcd => {
+                command.args(["dhcpcd", "-4", "-B", "-d", "--noipv4ll", "--noarp", "-f"]);
+                command.args(["/dev/null", "--option", "dhcp_lease_time,dhcp_server_identifier"]);
+                command.args(["--script", &script.to_string(), "eth0"]);
+            }
+        }
+        let process = Process::start(command, &folder.join("log"));
+        Self { kind, host, process, folder, events }
+    }
+
+    /// Waits for the `count`th report with this reason (the first is 1).
+    ///
+    /// # Errors
+    /// After [`EXCHANGE`], with what the client said.
+    pub fn wait_for(&mut self, reason: &str, count: usize) -> Result<Report, Timeout> {
+        let events = self.events.clone();
+        let text = format!("{reason}#{count} ");
+        let line = self.process.wait_for_in(&events, &text, EXCHANGE)?;
+        let mut words = line.split(' ').map(str::to_owned);
+        let mut word = || words.next().unwrap_or_default();
+        word();
+        Ok(Report {
+            reason: reason.to_owned(),
+            address: word(),
+            server: word(),
+            lease_seconds: word(),
+        })
+    }
+
+    /// Asks the client to renew now. dhclient has no such request: it renews at T1.
+    pub fn renew(&self) {
+        match self.kind {
+            Stock::Udhcpc => self.process.signal(Signal::USR1),
+            // dhcpcd reads USR1 as «renew».
+            Stock::Dhcpcd => self.process.signal(Signal::USR1),
+            Stock::Dhclient => {}
+        }
+    }
+
+    /// Asks the client to give its lease back and to end.
+    ///
+    /// # Errors
+    /// After [`EXCHANGE`], with what the client said.
+    pub fn release(mut self) -> Result<(), Timeout> {
+        match self.kind {
+            // With -R, udhcpc releases when it is ended.
+            Stock::Udhcpc => self.process.signal(Signal::TERM),
+            // ALRM is dhcpcd's «release and exit».
+            Stock::Dhcpcd => self.process.signal(Signal::ALARM),
+            Stock::Dhclient => {
+                let mut command = isolated(self.host, self.kind);
+                command.args(["dhclient", "-4", "-d", "-v", "-r", "-cf", "/dev/null"]);
+                command.arg("-lf").arg(self.folder.join("leases"));
+                command.arg("-pf").arg(self.folder.join("pid"));
+                command.arg("-sf").arg(self.folder.join("script")).arg("eth0");
+                let mut releasing = Process::start(command, &self.folder.join("release.log"));
+                releasing.wait_end(EXCHANGE)?;
+            }
+        }
+        self.process.wait_end(EXCHANGE)?;
+        Ok(())
+    }
+
+    /// All that the client wrote.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.process.output()
+    }
+}
+
+/// A command that continues with the client's words, in a mount namespace of its own.
+fn isolated(host: &Host, kind: Stock) -> Command {
+    let program = match kind {
+        Stock::Udhcpc => "/bin/busybox",
+        Stock::Dhclient => "/sbin/dhclient",
+        Stock::Dhcpcd => "/sbin/dhcpcd",
+    };
+    assert!(Path::new(program).exists(), "{program} is missing: {}", super::prerequisites::HINT);
+    let mut command = host.command("unshare");
+    command.args([
+        "--mount",
+        "--propagation=private",
+        "sh",
+        "-c",
+        "mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib && mkdir -p /var/lib/dhcpcd \
+         /var/lib/dhcp && exec \"$@\"",
+        "sh",
+    ]);
+    command
+}
+
+/// The script all three clients call: it counts and notes the event and sets the address.
+fn hook(events: &Path) -> String {
+    format!(
+        r#"#!/bin/sh
+case "${{reason:-$1}}" in
+    bound | BOUND | REBOOT) event=bound ;;
+    renew | RENEW | REBIND) event=renew ;;
+    RELEASE | STOP | STOPPED) event=release ;;
+    deconfig) event=deconfig ;;
+    *) exit 0 ;;
+esac
+ip="${{ip:-$new_ip_address}}"
+case "$event" in
+    bound) busybox ip address add "$ip/24" dev eth0 2>/dev/null ;;
+    release | deconfig) busybox ip address flush dev eth0 scope global ;;
+esac
+count=$(( $(grep -c "^$event#" '{events}' 2>/dev/null) + 1 ))
+echo "$event#$count $ip ${{serverid:-$new_dhcp_server_identifier}}" \
+    "${{lease:-$new_dhcp_lease_time}} $filename$boot_file" >>'{events}'
+exit 0
+"#,
+        events = events.display()
+    )
+}
