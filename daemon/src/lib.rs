@@ -1,0 +1,10 @@
+//! What a person meets of Reveille: configuration, command line, logs, control.
+//!
+//! A configuration file ([`config`]) or a command line becomes a [`site::Site`]: what is meant.
+//! Together with the [`host::Host`] it becomes a view for the engines ([`view::build`]), checked
+//! completely before anything is served.
+
+pub mod arch;
+pub mod host;
+pub mod problem;
+pub mod site;
