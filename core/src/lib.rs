@@ -21,6 +21,7 @@ pub mod mac;
 pub mod node;
 pub mod resource;
 pub mod rng;
+pub mod table;
 pub mod text;
 pub mod time;
 pub mod view;

@@ -1,0 +1,14 @@
+//! Tables of fixed capacity: sessions by slot, who may send next, who waits for what time.
+//!
+//! Everything is sized at construction and nothing here allocates, rehashes or scans later. The
+//! three structures know each other only by the slot number, so a session that is removed from
+//! its [`Slab`] must leave the [`ReadyRing`] and the [`TimerWheel`] in the same breath.
+
+mod links;
+mod ready;
+mod slab;
+mod wheel;
+
+pub use ready::ReadyRing;
+pub use slab::{Handle, Slab};
+pub use wheel::{TICK, TimerWheel};
