@@ -68,6 +68,20 @@ fn bios_ipxe_over_http() {
 }
 
 #[test]
+fn bios_pxe_to_undionly_over_http() {
+    let link = Link::new();
+    serve_boot_files(&link, CMDLINE);
+    place(&link, Path::new("/usr/lib/ipxe/undionly.kpxe"), "undionly.kpxe");
+    let _dhcp = Dnsmasq::booting()
+        .option("dhcp-match=set:ipxe,175")
+        .option("dhcp-boot=tag:!ipxe,undionly.kpxe")
+        .option(format!("dhcp-boot=tag:ipxe,{}", script_url()))
+        .start(&link, link.server());
+    let _http = nginx(&link);
+    boot(&link, &machine(Firmware::Bios, 8).plain_pxe(), "bios-pxe-undionly");
+}
+
+#[test]
 fn uefi_pxe_to_snponly_over_http() {
     let link = Link::new();
     serve_boot_files(&link, CMDLINE);

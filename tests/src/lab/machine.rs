@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::link::Link;
 use super::prerequisites::require;
 use super::process::{Process, Timeout};
+use super::relay::Cable;
 
 /// How a machine looks for its boot program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub struct Machine {
     serial: Option<String>,
     product: Option<String>,
     memory_mib: u32,
+    plain_pxe: bool,
 }
 
 impl Machine {
@@ -40,6 +42,7 @@ impl Machine {
             serial: None,
             product: None,
             memory_mib: 512,
+            plain_pxe: false,
         }
     }
 
@@ -64,6 +67,14 @@ impl Machine {
         self
     }
 
+    /// Hides from servers that the option ROM is iPXE, until the machine fetches its first file:
+    /// then [`Firmware::Bios`] looks like the PXE ROM of any network card.
+    #[must_use]
+    pub fn plain_pxe(mut self) -> Self {
+        self.plain_pxe = true;
+        self
+    }
+
     /// Switches the machine on at a new port of the link.
     ///
     /// # Panics
@@ -77,8 +88,13 @@ impl Machine {
             .args(["-machine", "pc", "-accel", "tcg,thread=single", "-cpu", "max"])
             .args(["-m", &self.memory_mib.to_string()])
             .args(["-nodefaults", "-nographic", "-no-reboot", "-monitor", "none"])
-            .args(["-serial", &format!("file:{}", console.display())])
-            .args(["-netdev", &format!("tap,id=n0,ifname={tap},script=no,downscript=no")]);
+            .args(["-serial", &format!("file:{}", console.display())]);
+        let cable = self.plain_pxe.then(|| Cable::plug(link, &tap));
+        let network = match &cable {
+            Some(cable) => cable.netdev(),
+            None => format!("tap,id=n0,ifname={tap},script=no,downscript=no"),
+        };
+        command.args(["-netdev", &network]);
         let mut card = format!("virtio-net-pci,netdev=n0,mac={},bootindex=1", self.mac);
         match self.firmware {
             Firmware::Bios => {}
@@ -112,7 +128,7 @@ impl Machine {
             command.args(["-smbios", &table]);
         }
         let process = Process::start(command, &link.file(&format!("{tap}.qemu.log")));
-        Boot { process, console }
+        Boot { process, console, _cable: cable }
     }
 }
 
@@ -125,6 +141,8 @@ fn firmware_setting(command: &mut std::process::Command, name: &str, value: &str
 pub struct Boot {
     process: Process,
     console: PathBuf,
+    // Unplugged after the machine is off.
+    _cable: Option<Cable>,
 }
 
 /// User space has been reached.
@@ -140,12 +158,29 @@ impl Boot {
     /// Waits for user space.
     ///
     /// # Errors
-    /// After `patience`, with the end of the console.
+    /// After `patience`, or when the firmware has given up; with the end of the console.
     pub fn wait_up(&mut self, patience: Duration) -> Result<Up, Timeout> {
-        let line = self.wait_for("REVEILLE-UP", patience)?;
-        let after = Instant::now() - self.process.started();
-        let (_, cmdline) = line.split_once("REVEILLE-UP").expect("the line holds the token");
-        Ok(Up { after, cmdline: cmdline.trim().to_owned() })
+        /// What firmware says when nothing is left to try.
+        const GIVEN_UP: [&str; 3] =
+            ["No bootable device", "No bootable option or device", "Booting from Hard Disk"];
+        /// How often the console is searched for that.
+        const LOOK: Duration = Duration::from_millis(500);
+        let deadline = Instant::now() + patience;
+        loop {
+            match self.wait_for("REVEILLE-UP", LOOK) {
+                Ok(line) => {
+                    let after = Instant::now() - self.process.started();
+                    let (_, words) = line.split_once("REVEILLE-UP").expect("that was awaited");
+                    return Ok(Up { after, cmdline: words.trim().to_owned() });
+                }
+                Err(timeout) => {
+                    let given_up = GIVEN_UP.iter().any(|text| timeout.shows(text));
+                    if given_up || self.process.has_ended().is_some() || Instant::now() > deadline {
+                        return Err(timeout);
+                    }
+                }
+            }
+        }
     }
 
     /// Waits for a text on the console and returns its line.

@@ -13,6 +13,7 @@ pub mod peer;
 mod prerequisites;
 mod process;
 mod program;
+mod relay;
 
 pub use link::{Host, Link, SERVER_ADDRESS};
 pub use machine::{Boot, Firmware, Machine, Up};

@@ -23,6 +23,14 @@ pub struct Process {
 /// Something awaited did not happen in time; shows the end of the program's output.
 pub struct Timeout(String);
 
+impl Timeout {
+    /// Whether the end of the output holds `text`.
+    #[must_use]
+    pub fn shows(&self, text: &str) -> bool {
+        self.0.contains(text)
+    }
+}
+
 impl fmt::Debug for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
