@@ -1,3 +1,4 @@
+use super::profiles::matches_glob;
 use super::*;
 use crate::identity::Fact;
 
