@@ -5,10 +5,12 @@
 //! its [`Slab`] must leave the [`ReadyRing`] and the [`TimerWheel`] in the same breath.
 
 mod links;
+mod pins;
 mod ready;
 mod slab;
 mod wheel;
 
+pub use pins::ImagePins;
 pub use ready::ReadyRing;
 pub use slab::{Handle, Slab};
 pub use wheel::{TICK, TimerWheel};
