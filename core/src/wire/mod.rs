@@ -20,6 +20,7 @@ pub mod checksum;
 pub mod dhcp4;
 pub mod dhcp4_options;
 mod error;
+pub mod http;
 pub mod path;
 pub mod pxe;
 pub mod reader;

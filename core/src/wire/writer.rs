@@ -82,6 +82,14 @@ impl<'b> Writer<'b> {
         }
     }
 
+    /// Appends formatted text: `put_fmt(format_args!(…))`.
+    pub fn put_fmt(&mut self, text: fmt::Arguments<'_>) {
+        // Only a failing `Display` can err here: its output is not what it should be.
+        if fmt::write(self, text).is_err() {
+            self.fail(EmitError::BadText);
+        }
+    }
+
     /// Overwrites bytes written earlier, from offset `at`; fails the packet when they do not lie
     /// inside what has been written.
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {

@@ -1,7 +1,5 @@
 //! From values to datagrams.
 
-use core::fmt::Write as _;
-
 use super::{
     DATA_HEADER_BYTES, ErrorCode, OPCODE_ACK, OPCODE_DATA, OPCODE_ERROR, OPCODE_OACK, OPCODE_RRQ,
     OPCODE_WRQ, Request, TransferOptions,
@@ -71,9 +69,7 @@ fn put_request(buffer: &mut [u8], opcode: u16, request: &Request<'_>) -> Result<
 fn put_options(writer: &mut Writer<'_>, options: &TransferOptions) {
     for (name, value) in options.iter() {
         put_text(writer, name.name().as_bytes());
-        if write!(writer, "{value}").is_err() {
-            writer.fail(EmitError::NoSpace);
-        }
+        writer.put_fmt(format_args!("{value}"));
         writer.put_u8(0);
     }
 }
