@@ -1,0 +1,82 @@
+//! What the runtime is to open and how large it may grow.
+
+use std::net::SocketAddrV4;
+use std::num::NonZeroUsize;
+
+use reveille_core::engine::InterfaceId;
+use reveille_core::limits;
+
+/// Sockets, tables and threads of one server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Number of shards: threads, each on a core of its own.
+    pub shards: NonZeroUsize,
+    /// The interfaces served, in the order of [`InterfaceId`].
+    pub interfaces: Vec<InterfaceSpec>,
+    /// Datagram sockets of the DHCP engine, in the order of its socket ids. Broadcasts reach
+    /// every socket of a port, so only the first shard has them.
+    pub dhcp: Vec<UdpSpec>,
+    /// Interfaces on which packets are sent to a station directly and router discovery is seen
+    /// (`AF_PACKET`). Needs `CAP_NET_RAW`; without it `Features::link_unicast` is false.
+    pub frames: Vec<InterfaceId>,
+    /// The TFTP engine's sockets, in every shard.
+    pub tftp: Option<TftpSpec>,
+    /// Addresses that stream connections are accepted on, in every shard.
+    pub http: Vec<SocketAddrV4>,
+    /// Stream connections of one shard at one time.
+    pub connections: u32,
+    /// Datagrams of one shard that are being sent at one time. Each can take
+    /// [`limits::HEAD_BYTES`] and some 1.5 KiB, but touches memory only when used.
+    pub send_slots: u16,
+    /// Receive buffer of a socket that a whole fleet may address in the same second.
+    pub receive_buffer_bytes: usize,
+    /// Events that wait for the daemon, of all shards together.
+    pub events: usize,
+}
+
+impl Config {
+    /// A configuration with `shards` threads, no sockets, and the default bounds.
+    pub const fn new(shards: NonZeroUsize) -> Self {
+        Self {
+            shards,
+            interfaces: Vec::new(),
+            dhcp: Vec::new(),
+            frames: Vec::new(),
+            tftp: None,
+            http: Vec::new(),
+            connections: limits::HTTP_CONNECTIONS_MAX,
+            send_slots: 1024,
+            receive_buffer_bytes: 16 * 1024 * 1024,
+            events: 16 * 1024,
+        }
+    }
+}
+
+/// A network interface by its two names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceSpec {
+    /// The name, as `ip link` prints it.
+    pub name: String,
+    /// The kernel's index of it.
+    pub index: u32,
+}
+
+/// A datagram socket of the DHCP engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UdpSpec {
+    /// Address and port to bind.
+    pub local: SocketAddrV4,
+    /// Take and send only by this interface (`SO_BINDTODEVICE`).
+    pub device: Option<InterfaceId>,
+    /// Whether broadcasts may be sent from it.
+    pub broadcast: bool,
+}
+
+/// The datagram sockets of the TFTP engine in one shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TftpSpec {
+    /// Where requests arrive: socket 0. The shards share the port (`SO_REUSEPORT`).
+    pub listen: SocketAddrV4,
+    /// Sockets on ephemeral ports for running transfers: sockets 1 to this.
+    pub transfer_sockets: u16,
+}
