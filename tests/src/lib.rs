@@ -2,3 +2,4 @@
 //! namespaces.
 
 pub mod lab;
+pub mod pcap;

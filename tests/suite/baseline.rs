@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reveille_tests::lab::capture::{BOOT_PROTOCOLS, Capture};
-use reveille_tests::lab::client::{Client, Stock};
+use reveille_tests::lab::client::{Client, EXCHANGE, Stock};
 use reveille_tests::lab::peer::{Dnsmasq, nginx, place, serve_boot_files};
 use reveille_tests::lab::{Firmware, Link, Machine, SERVER_ADDRESS, packaged};
 
@@ -175,11 +175,13 @@ fn stock_client(kind: Stock, name: &str) {
     let recording = Recording::start(&link, name);
     let host = link.host();
     let mut client = Client::start(kind, &link, &host, name);
-    let bound = client.wait_for("bound", 1).unwrap_or_else(|timeout| panic!("{timeout:?}"));
+    let bound =
+        client.wait_for("bound", 1, EXCHANGE).unwrap_or_else(|timeout| panic!("{timeout:?}"));
     assert!(bound.address.starts_with("10.77.0."), "{bound:?}");
     if kind != Stock::Dhclient {
         client.renew();
-        let renewed = client.wait_for("renew", 1).unwrap_or_else(|timeout| panic!("{timeout:?}"));
+        let renewed =
+            client.wait_for("renew", 1, EXCHANGE).unwrap_or_else(|timeout| panic!("{timeout:?}"));
         assert_eq!(renewed.address, bound.address);
     }
     client.release().unwrap_or_else(|timeout| panic!("{timeout:?}"));

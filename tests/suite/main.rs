@@ -1,3 +1,4 @@
 //! The proofs that need more than one crate: real firmware, stock clients, real packets.
 
 mod baseline;
+mod golden;

@@ -76,7 +76,8 @@ impl<'link> Client<'link> {
             }
             Stock::Dhcpcd => {
                 command.args(["dhcpcd", "-4", "-B", "-d", "--noipv4ll", "--noarp", "-f"]);
-                command.args(["/dev/null", "--option", "dhcp_lease_time,dhcp_server_identifier"]);
+                command.args(["/dev/null", "--vendorclassid=dhcpcd-9.4.1"]);
+                command.args(["--option", "dhcp_lease_time,dhcp_server_identifier"]);
                 command.args(["--script", &script.to_string(), "eth0"]);
             }
         }
@@ -87,11 +88,16 @@ impl<'link> Client<'link> {
     /// Waits for the `count`th report with this reason (the first is 1).
     ///
     /// # Errors
-    /// After [`EXCHANGE`], with what the client said.
-    pub fn wait_for(&mut self, reason: &str, count: usize) -> Result<Report, Timeout> {
+    /// After `patience`, with what the client said.
+    pub fn wait_for(
+        &mut self,
+        reason: &str,
+        count: usize,
+        patience: Duration,
+    ) -> Result<Report, Timeout> {
         let events = self.events.clone();
         let text = format!("{reason}#{count} ");
-        let line = self.process.wait_for_in(&events, &text, EXCHANGE)?;
+        let line = self.process.wait_for_in(&events, &text, patience)?;
         let mut words = line.split(' ').map(str::to_owned);
         let mut word = || words.next().unwrap_or_default();
         word();

@@ -6,6 +6,7 @@
 
 pub mod capture;
 pub mod client;
+pub mod images;
 mod link;
 mod machine;
 mod namespace;
@@ -14,6 +15,7 @@ mod prerequisites;
 mod process;
 mod program;
 mod relay;
+pub mod reveille;
 
 pub use link::{Host, Link, SERVER_ADDRESS};
 pub use machine::{Boot, Firmware, Machine, Up};
@@ -21,3 +23,4 @@ pub use namespace::Namespace;
 pub use prerequisites::{folder, packaged, require};
 pub use process::{Process, Timeout};
 pub use program::{BootFiles, boot_files};
+pub use reveille::Reveille;

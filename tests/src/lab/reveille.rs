@@ -1,0 +1,138 @@
+//! The daemon under test.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::link::{Link, SERVER_ADDRESS};
+use super::process::{Process, Timeout};
+
+/// How long the daemon may take until it serves: it walks its images and opens its sockets.
+const START: Duration = Duration::from_secs(10);
+
+/// The daemon on a link's server host. Dropping it kills it.
+#[derive(Debug)]
+pub struct Reveille {
+    process: Process,
+}
+
+/// The program: `$REVEILLE_BINARY`, else what cargo built beside this test.
+///
+/// # Panics
+/// If it has not been built.
+#[must_use]
+pub fn binary() -> PathBuf {
+    if let Some(binary) = std::env::var_os("REVEILLE_BINARY") {
+        return PathBuf::from(binary);
+    }
+    let test = std::env::current_exe().expect("a running program has a path");
+    let binary = test.ancestors().nth(2).expect("cargo builds two folders deep").join("reveille");
+    assert!(binary.exists(), "{} is missing: cargo build -p reveille", binary.display());
+    binary
+}
+
+impl Reveille {
+    /// Starts `reveille` with these words; does not wait.
+    #[must_use]
+    pub fn spawn(link: &Link, words: &[&str]) -> Self {
+        let binary = binary();
+        let process = link.serve(&binary.display().to_string(), |command| {
+            command.args(words).env("NO_COLOR", "1").current_dir(link.folder());
+        });
+        Self { process }
+    }
+
+    /// Starts `reveille serve` with this configuration and waits until it serves.
+    ///
+    /// # Panics
+    /// If it does not serve in time; shows what it said.
+    #[must_use]
+    pub fn serve(link: &Link, configuration: &str) -> Self {
+        let file = link.write("reveille.toml", configuration);
+        let mut daemon = Self::spawn(link, &["serve", "--config", path(&file)]);
+        daemon.wait_ready(link).unwrap_or_else(|timeout| panic!("{timeout:?}"));
+        daemon
+    }
+
+    /// Starts `reveille boot` for the laboratory's kernel and waits until it serves.
+    ///
+    /// # Panics
+    /// If it does not serve in time; shows what it said.
+    #[must_use]
+    pub fn boot(link: &Link, words: &[&str]) -> Self {
+        let files = super::boot_files();
+        let mut all = vec!["boot", path(&files.kernel), path(&files.initrd)];
+        all.extend_from_slice(words);
+        let mut daemon = Self::spawn(link, &all);
+        daemon.wait_ready(link).unwrap_or_else(|timeout| panic!("{timeout:?}"));
+        daemon
+    }
+
+    /// Waits until the HTTP port answers: it is opened last.
+    ///
+    /// # Errors
+    /// After ten seconds, or when the daemon has ended.
+    pub fn wait_ready(&mut self, link: &Link) -> Result<(), Timeout> {
+        let address: SocketAddr = format!("{SERVER_ADDRESS}:80").parse().expect("it is one");
+        let deadline = Instant::now() + START;
+        // Ends at the deadline, or with the daemon.
+        while link.server().namespace().run(|| TcpStream::connect(address)).is_err() {
+            if self.process.has_ended().is_some() || Instant::now() > deadline {
+                return self.process.wait_for("it serves", Duration::ZERO).map(drop);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// What the daemon has said so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.output()
+    }
+
+    /// Waits until the daemon says `text`, and returns the line.
+    ///
+    /// # Errors
+    /// After `patience`, or when the daemon has ended.
+    pub fn wait_for(&mut self, text: &str, patience: Duration) -> Result<String, Timeout> {
+        self.process.wait_for(text, patience)
+    }
+
+    /// Sends the daemon a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Waits for the daemon's end.
+    ///
+    /// # Errors
+    /// After `patience`.
+    pub fn wait_end(&mut self, patience: Duration) -> Result<ExitStatus, Timeout> {
+        self.process.wait_end(patience)
+    }
+
+    /// Whether the daemon still runs.
+    #[must_use]
+    pub fn lives(&mut self) -> bool {
+        self.process.has_ended().is_none()
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+/// A path as text.
+///
+/// # Panics
+/// If it is no UTF-8, which the laboratory's paths are.
+#[must_use]
+pub fn path(path: &Path) -> &str {
+    path.to_str().expect("the laboratory's paths are text")
+}
