@@ -7,4 +7,5 @@
 pub mod arch;
 pub mod host;
 pub mod problem;
+pub mod programs;
 pub mod site;
