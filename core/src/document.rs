@@ -54,6 +54,11 @@ pub enum Field {
     BaseUrl,
     /// [`Field::BaseUrl`] with the machine's own prefix, with the final slash.
     NodeUrl,
+    /// The machine's own prefix of names, with the final slash; for loaders that speak TFTP.
+    NodePath,
+    /// Seconds to wait before another try. They differ from machine to machine, so that those
+    /// which failed together do not come back together.
+    RetrySeconds,
     /// This server's address as the client reaches it.
     Server,
     /// A value of the machine or, failing that, of its profile.
@@ -162,6 +167,8 @@ impl Document {
                 self.write_base_url(view, sink)?;
                 write_some(sink, NodePrefix::of(client))
             }
+            Field::NodePath => write_some(sink, NodePrefix::of(client)),
+            Field::RetrySeconds => write!(sink, "{}", retry_seconds(client)),
             Field::Server => write!(sink, "{}", self.server),
             Field::Var(name) => {
                 let machine = machine.map(|machine| machine.vars.as_slice()).unwrap_or_default();
@@ -207,6 +214,12 @@ impl fmt::Display for BaseUrl {
             port => write!(f, "http://{}:{port}/", self.server),
         }
     }
+}
+
+/// From 3 to 18 seconds. The last octets of an address are what machines of one make differ in.
+fn retry_seconds(client: &ClientIdentity) -> u32 {
+    let [.., b, c] = client.mac.unwrap_or_default().0;
+    3 + u32::from(b ^ c) % 16
 }
 
 fn write_some(sink: &mut Sink<'_>, value: Option<impl fmt::Display>) -> fmt::Result {

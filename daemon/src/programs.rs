@@ -74,7 +74,7 @@ pub fn find_below(config: &ProgramsConfig, root: &Path) -> Result<Found, Vec<Pro
     }
     for (at, chosen) in config.overrides.iter().enumerate() {
         if let Err(problem) = found.add_override(&place.key("override").index(at), chosen) {
-            problems.push(problem);
+            problems.push(*problem);
         }
     }
     if problems.is_empty() { Ok(found) } else { Err(problems) }
@@ -104,15 +104,20 @@ impl Found {
         }
     }
 
-    fn add_override(&mut self, place: &Place, chosen: &ProgramOverride) -> Result<(), Problem> {
+    fn add_override(
+        &mut self,
+        place: &Place,
+        chosen: &ProgramOverride,
+    ) -> Result<(), Box<Problem>> {
         let place = place.key("path");
         let path = &chosen.path;
         let machine = portable_executable_machine(path).map_err(|error| {
-            Problem::error(place.clone(), format!("cannot read {}: {error}", path.display()))
+            let what = format!("cannot read {}: {error}", path.display());
+            Box::new(Problem::error(place.clone(), what))
         })?;
         let file = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
             let what = format!("{} has no file name that clients could ask for", path.display());
-            Problem::error(place.clone(), what)
+            Box::new(Problem::error(place.clone(), what))
         })?;
         for platform in PLATFORMS.iter().filter(|platform| platform.loader == chosen.loader) {
             let numbers: Vec<ArchType> = platform.numbers.iter().map(|n| ArchType(*n)).collect();
@@ -124,7 +129,7 @@ impl Found {
             {
                 let what = format!("{} is a program for {}", path.display(), machine_name(is));
                 let help = format!("{} needs one for {}", platform.arch, machine_name(wanted));
-                return Err(Problem::error(place, what).help(help));
+                return Err(Box::new(Problem::error(place, what).help(help)));
             }
             // A folder of its own per platform, so that equal file names do not meet; programs
             // look for their second stage beside themselves.

@@ -74,3 +74,20 @@ fn the_identifying_script_leaves_the_asking_to_ipxe() {
     let script = render(&view, DocumentKind::Identify, ClientIdentity::default()).unwrap();
     assert!(script.contains("http://10.0.0.1/node/${mac:hexhyp}/boot.ipxe?facts=1"));
 }
+
+#[test]
+fn names_for_tftp_and_waiting_times_differ_from_machine_to_machine() {
+    let view = view(vec![
+        Segment::Field(Field::NodePath),
+        Segment::Text(" ".into()),
+        Segment::Field(Field::RetrySeconds),
+    ]);
+    let of = |last: u8| {
+        let mac = MacAddr([0x52, 0x54, 0, 1, 2, last]);
+        let client = ClientIdentity { mac: Some(mac), ..Default::default() };
+        render(&view, DocumentKind::Ipxe(ProfileId(0)), client).unwrap()
+    };
+    assert_eq!(of(3), "node/52-54-00-01-02-03/ 4");
+    assert_eq!(of(0x12), "node/52-54-00-01-02-12/ 3");
+    assert_eq!(of(0x1d), "node/52-54-00-01-02-1d/ 18");
+}
