@@ -2,9 +2,9 @@
 
 use core::net::Ipv4Addr;
 
-use super::code;
 use super::values::{ArchList, ClientFqdn, ParameterList, RelayAgent, VendorIdentifying};
 use super::writer::{MESSAGE_BYTES_MAX, MESSAGE_BYTES_SAFE};
+use super::{array, code, text};
 use crate::wire::ParseError;
 use crate::wire::dhcp4::{CodeSet, Message, MessageType};
 use crate::wire::pxe::{IpxeOptions, MachineId, NetworkInterface, UserClass};
@@ -182,10 +182,6 @@ const fn is_decisive(code: u8) -> bool {
     )
 }
 
-fn array<const N: usize>(data: &[u8]) -> Result<[u8; N], ParseError> {
-    data.try_into().map_err(|_| ParseError::BadLength)
-}
-
 fn number(data: &[u8]) -> Result<u8, ParseError> {
     array(data).map(u8::from_be_bytes)
 }
@@ -196,10 +192,4 @@ fn address(data: &[u8]) -> Result<Ipv4Addr, ParseError> {
 
 fn filled(data: &[u8]) -> Result<&[u8], ParseError> {
     if data.is_empty() { Err(ParseError::BadLength) } else { Ok(data) }
-}
-
-/// A text without the NULs that some senders put behind it (RFC 2132 §2).
-fn text(data: &[u8]) -> Result<&[u8], ParseError> {
-    let end = data.iter().rposition(|byte| *byte != 0).ok_or(ParseError::BadLength)?;
-    data.get(..=end).ok_or(ParseError::BadLength)
 }

@@ -3,6 +3,7 @@
 use core::net::Ipv4Addr;
 
 use super::code;
+use super::routes::Route;
 use crate::wire::EmitError;
 use crate::wire::dhcp4::{Header, MAGIC_COOKIE, MessageType};
 use crate::wire::tlv::{END, PAD};
@@ -89,6 +90,44 @@ impl<'b, 'r> MessageWriter<'b, 'r> {
         self.writer.put_bytes(&[code, len]);
         for address in addresses {
             self.writer.put_bytes(&address.octets());
+        }
+    }
+
+    /// Appends an option that is a list of routes (RFC 3442); nothing at all for an empty list.
+    pub fn put_routes(&mut self, code: u8, routes: &[Route]) {
+        let len = routes.iter().map(Route::len_bytes).fold(0, usize::saturating_add);
+        let len = match u8::try_from(len) {
+            Ok(0) => return,
+            Ok(len) => len,
+            Err(_) => return self.writer.fail(EmitError::TooLong),
+        };
+        self.writer.put_bytes(&[code, len]);
+        for route in routes {
+            route.emit(&mut self.writer);
+        }
+    }
+
+    /// Appends an option that is a list of domain names in DNS wire form, uncompressed (RFC 3397);
+    /// nothing at all for an empty list. A label that is empty or above 63 bytes fails the message.
+    pub fn put_domain_names(&mut self, code: u8, names: &[&str]) {
+        // A dot becomes the length byte of the label behind it; one more at the front, one for the
+        // root.
+        let len = names.iter().map(|name| name.trim_end_matches('.').len().saturating_add(2));
+        let len = match u8::try_from(len.fold(0, usize::saturating_add)) {
+            Ok(0) => return,
+            Ok(len) => len,
+            Err(_) => return self.writer.fail(EmitError::TooLong),
+        };
+        self.writer.put_bytes(&[code, len]);
+        for name in names {
+            for label in name.trim_end_matches('.').split('.') {
+                match u8::try_from(label.len()) {
+                    Ok(len @ 1..=63) => self.writer.put_u8(len),
+                    _ => return self.writer.fail(EmitError::BadText),
+                }
+                self.writer.put_bytes(label.as_bytes());
+            }
+            self.writer.put_u8(0);
         }
     }
 
