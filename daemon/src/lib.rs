@@ -9,3 +9,5 @@ pub mod host;
 pub mod problem;
 pub mod programs;
 pub mod site;
+pub mod timeline;
+pub mod units;
