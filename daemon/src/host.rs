@@ -1,5 +1,8 @@
 //! The network interfaces of this host, as plain data.
 
+mod netlink;
+
+use std::io;
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv4Net;
@@ -33,7 +36,53 @@ pub struct HostInterface {
     pub link_local: Option<Ipv6Addr>,
     /// Whether frames can be sent to a station directly (`AF_PACKET` is allowed here).
     pub link_unicast: bool,
+    /// Whether it was made for guests of this host (by a container engine, a hypervisor) or is a
+    /// tunnel: no machine boots there unless somebody says so.
+    pub internal: bool,
     /// Whether this host forwards IPv6 from here: then it may be a router, and an empty router
     /// advertisement from its address would withdraw its own default route from everybody.
     pub forwards_ipv6: bool,
 }
+
+impl Host {
+    /// This host, as the network namespace of the calling thread shows it.
+    ///
+    /// # Errors
+    /// If the kernel refuses to list interfaces or addresses.
+    pub fn read() -> io::Result<Self> {
+        netlink::read()
+    }
+
+    /// The interface with this name.
+    pub fn interface(&self, name: &str) -> Option<&HostInterface> {
+        self.interfaces.iter().find(|interface| interface.name == name)
+    }
+
+    /// The interfaces that a server can serve without being told: up, Ethernet, with an IPv4
+    /// address, and leading out of this host.
+    pub fn candidates(&self) -> impl Iterator<Item = &HostInterface> {
+        self.interfaces.iter().filter(|interface| interface.unfit().is_none())
+    }
+}
+
+impl HostInterface {
+    /// Why a server does not serve it without being told, in a few words.
+    pub fn unfit(&self) -> Option<&'static str> {
+        if self.loopback {
+            Some("leads to this host only")
+        } else if self.internal {
+            Some("is for guests of this host, or a tunnel")
+        } else if self.mac.is_none() {
+            Some("is not Ethernet")
+        } else if !self.up {
+            Some("is switched off")
+        } else if self.addresses.is_empty() {
+            Some("has no IPv4 address")
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
