@@ -9,5 +9,6 @@ pub mod host;
 pub mod problem;
 pub mod programs;
 pub mod site;
+pub mod templates;
 pub mod timeline;
 pub mod units;

@@ -80,6 +80,17 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Of the `known` names the one that `name` was probably meant to be.
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let likeness = |known: &str| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
+    known
+        .into_iter()
+        .map(|known| (likeness(known), known))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}
+
 /// An entry of the configuration by its keys and positions, such as `network[0].pool[1]`; and,
 /// for an entry that is a text, optionally a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
