@@ -13,6 +13,8 @@ extern crate alloc;
 pub mod document;
 pub mod engine;
 pub mod event;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod hash;
 pub mod identity;
 pub mod image;

@@ -1,4 +1,5 @@
 //! The proofs that need more than one crate: real firmware, stock clients, real packets.
 
 mod baseline;
+mod corpora;
 mod golden;
