@@ -3,3 +3,4 @@
 mod baseline;
 mod corpora;
 mod golden;
+mod tidy;
