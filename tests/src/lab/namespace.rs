@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 /// A private network namespace with its loopback device up.
@@ -99,6 +100,24 @@ impl Namespace {
                 panic!("ip is missing ({error}): {}", super::prerequisites::HINT)
             });
         assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Drop for Namespace {
+    /// Ends whatever still runs in the namespace, such as the helpers of a daemon that was killed:
+    /// it is nobody's but ours, and it would live as long as they do.
+    fn drop(&mut self) {
+        let ours = std::fs::metadata(self.path()).map(|file| (file.dev(), file.ino()));
+        let (Ok(ours), Ok(processes)) = (ours, std::fs::read_dir("/proc")) else { return };
+        for process in processes.flatten() {
+            let id = process.file_name().to_str().and_then(|name| name.parse().ok());
+            let Some(pid) = id.and_then(Pid::from_raw) else { continue };
+            let theirs = std::fs::metadata(process.path().join("ns/net"));
+            if theirs.is_ok_and(|file| (file.dev(), file.ino()) == ours) {
+                // It may just have ended by itself.
+                rustix::process::kill_process(pid, Signal::KILL).ok();
+            }
+        }
     }
 }
 

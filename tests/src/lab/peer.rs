@@ -86,7 +86,7 @@ pub fn nginx(link: &Link) -> Process {
     std::fs::create_dir_all(&run).expect("the run's folder is ours");
     let run_folder = run.display();
     let configuration = format!(
-        "daemon off;\nuser root;\nworker_processes 1;\npid {run_folder}/pid;\n\
+        "daemon off;\nmaster_process off;\npid {run_folder}/pid;\n\
          error_log stderr notice;\nevents {{ worker_connections 1024; }}\n\
          http {{\n  access_log {run_folder}/access.log;\n  sendfile on;\n  tcp_nopush on;\n\
          \x20 types {{ application/efi efi; text/plain ipxe; }}\n\
@@ -101,7 +101,7 @@ pub fn nginx(link: &Link) -> Process {
     let mut process = link.serve("nginx", |command| {
         command.arg("-p").arg(&run).arg("-c").arg(&file).args(["-e", "stderr"]);
     });
-    process.wait_for("start worker process", START).expect("nginx starts");
+    process.wait_for("getrlimit", START).expect("nginx starts");
     process
 }
 
