@@ -31,6 +31,8 @@ impl Status {
     pub const METHOD_NOT_ALLOWED: Self = Self(405);
     /// 408.
     pub const REQUEST_TIMEOUT: Self = Self(408);
+    /// 411.
+    pub const LENGTH_REQUIRED: Self = Self(411);
     /// 412.
     pub const PRECONDITION_FAILED: Self = Self(412);
     /// 413.
@@ -68,6 +70,7 @@ impl Status {
             404 => "Not Found",
             405 => "Method Not Allowed",
             408 => "Request Timeout",
+            411 => "Length Required",
             412 => "Precondition Failed",
             413 => "Content Too Large",
             414 => "URI Too Long",
