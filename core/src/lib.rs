@@ -16,6 +16,7 @@ pub mod event;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod hash;
+pub mod http;
 pub mod identity;
 pub mod image;
 pub mod limits;

@@ -52,6 +52,32 @@ pub const HTTP_PARTIAL_HEADS_MAX: u32 = 1024;
 /// Largest request head.
 pub const HTTP_HEAD_BYTES_MAX: usize = 8192;
 
+/// One in this many HTTP connections of a shard is kept back: it serves clients that cannot wait,
+/// and tells those that can (iPXE obeys `Retry-After`) to come back.
+pub const HTTP_RESERVE_SHARE: u32 = 16;
+
+/// Shortest and longest `Retry-After`: iPXE retries without limit, so the spread is what keeps a
+/// thousand machines from coming back in one instant.
+pub const HTTP_RETRY_AFTER_S: (u32, u32) = (5, 30);
+
+/// How long an HTTP connection may be idle. Firmware reuses connections up to 30 s later, and
+/// some of it fails when the server closes first.
+pub const HTTP_IDLE: Duration = Duration::from_secs(75);
+
+/// How long a request head, or the body behind it, may take to arrive. A lost packet is sent again
+/// within 3 s by any TCP; whoever takes longer holds a buffer for nothing.
+pub const HTTP_REQUEST: Duration = Duration::from_secs(15);
+
+/// How long a client may take nothing of a response. iPXE's own patience is as long.
+pub const HTTP_STALL: Duration = Duration::from_secs(120);
+
+/// Bytes of a request body that are read and thrown away; a client with more is refused.
+pub const HTTP_BODY_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes of an entity tag, quotes included; a longer one is not sent. A hash of 256 bits in
+/// hexadecimal has 66.
+pub const ETAG_BYTES_MAX: usize = 80;
+
 /// Events that an engine holds until its driver takes them.
 pub const EVENTS_MAX: usize = 4096;
 

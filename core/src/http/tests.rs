@@ -1,0 +1,8 @@
+//! The server against a driver and clients in virtual time.
+
+mod admission;
+mod answers;
+mod driver;
+mod files;
+mod pieces;
+mod time;
