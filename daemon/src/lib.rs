@@ -5,6 +5,7 @@
 //! completely before anything is served.
 
 pub mod arch;
+pub mod config;
 pub mod host;
 pub mod problem;
 pub mod programs;
@@ -12,3 +13,4 @@ pub mod site;
 pub mod templates;
 pub mod timeline;
 pub mod units;
+pub mod view;

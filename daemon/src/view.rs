@@ -1,0 +1,170 @@
+//! From what is meant and what there is to what the engines see: the view, checked completely.
+//!
+//! Nothing is served before this says yes. It finds out what was left out (the interface, the
+//! subnet, our own address) where there is one choice and says what it chose; it collects all
+//! problems before it gives up.
+
+mod files;
+mod machines;
+mod networks;
+mod profiles;
+
+use reveille_core::document::{Document, DocumentKind, RenderError};
+use reveille_core::identity::{ClientIdentity, Fact};
+use reveille_core::limits::DOCUMENT_BYTES;
+use reveille_core::mac::MacAddr;
+use reveille_core::view::{Catalogue, Loader, Ports, ProfileId, TftpPolicy, View};
+use reveille_core::wire::pxe::{ArchType, Uuid};
+use std::net::Ipv4Addr;
+
+use crate::host::Host;
+use crate::problem::{Place, Problem, Severity};
+use crate::programs::Found;
+use crate::site::Site;
+
+/// A view, and what else its user wants to know.
+#[derive(Debug)]
+pub struct Built {
+    /// For the engines.
+    pub view: View,
+    /// The kernel's index of each of the view's interfaces, in the same order.
+    pub ifindexes: Vec<u32>,
+    /// What was chosen where nothing was said, one sentence each.
+    pub notes: Vec<String>,
+    /// What is served although it is probably not meant so.
+    pub warnings: Vec<Problem>,
+}
+
+/// Builds the view of `site` on `host`.
+///
+/// `catalogue` has all files that can be served, those of `programs` among them. `seed` makes
+/// the order of the view's tables unguessable.
+///
+/// # Errors
+/// All problems, warnings included, in the order of the site.
+pub fn build(
+    site: &Site,
+    host: &Host,
+    catalogue: Catalogue,
+    programs: &Found,
+    seed: u64,
+) -> Result<Built, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut notes = Vec::new();
+    check_servers(site, &mut problems);
+    let networks = networks::resolve(site, host, &mut notes, &mut problems);
+    let profiles = profiles::compile(site, &catalogue, programs, &mut problems);
+    let machines = machines::collect(site, &networks.networks, seed, &mut problems);
+    let view = View {
+        interfaces: networks.interfaces,
+        networks: networks.networks,
+        machines,
+        profiles,
+        programs: programs.programs.clone(),
+        catalogue,
+        ports: Ports { tftp: site.tftp.port, http: site.http.port },
+        tftp: TftpPolicy {
+            block_bytes_max: site.tftp.block_bytes_max,
+            window_blocks_max: site.tftp.window_blocks_max,
+        },
+    };
+    if !has_errors(&problems) {
+        check_documents(site, &view, &mut problems);
+    }
+    if has_errors(&problems) {
+        return Err(problems);
+    }
+    Ok(Built { view, ifindexes: networks.ifindexes, notes, warnings: problems })
+}
+
+fn has_errors(problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| problem.severity == Severity::Error)
+}
+
+fn check_servers(site: &Site, problems: &mut Vec<Problem>) {
+    let tftp = Place::top().key("tftp");
+    let port = tftp.key("port");
+    match site.tftp.port {
+        0 => problems.push(Problem::error(port, "TFTP needs a port").help("firmware asks port 69")),
+        69 => {}
+        other => problems.push(
+            Problem::warning(port, format!("firmware asks TFTP port 69 and never {other}"))
+                .help("any other port is of use only behind a redirection"),
+        ),
+    }
+    if !(8..=65464).contains(&site.tftp.block_bytes_max) {
+        let what = "TFTP blocks have from 8 to 65464 bytes (RFC 2348)";
+        let help = "1468 fills an Ethernet frame; a cautious value for old firmware is 1024";
+        problems.push(Problem::error(tftp.key("block_size_max"), what).help(help));
+    }
+    if site.tftp.window_blocks_max == 0 {
+        let what = "a TFTP window has at least one block (RFC 7440)";
+        let help = "1 switches windows off: every block is waited for";
+        problems.push(Problem::error(tftp.key("window_size_max"), what).help(help));
+    }
+    if site.http.port == 0 {
+        let place = Place::top().key("http").key("port");
+        problems.push(Problem::error(place, "HTTP needs a port").help("firmware expects port 80"));
+    }
+    if site.shards == Some(0) {
+        let place = Place::top().key("shards");
+        let help = "leave it out for one event loop on each processor";
+        problems.push(Problem::error(place, "at least one event loop must run").help(help));
+    }
+}
+
+/// Renders what machines will get, to find what does not fit before a machine does.
+fn check_documents(site: &Site, view: &View, problems: &mut Vec<Problem>) {
+    for (at, profile) in view.profiles.iter().enumerate() {
+        let (Ok(id), Some(meant)) = (u16::try_from(at), site.profiles.get(at)) else { continue };
+        let kind = match profile.loader {
+            Loader::Ipxe => DocumentKind::Ipxe(ProfileId(id)),
+            Loader::Pxelinux => DocumentKind::Pxelinux(ProfileId(id)),
+            Loader::Grub => DocumentKind::Grub(ProfileId(id)),
+        };
+        let own = site
+            .machines
+            .iter()
+            .filter(|machine| machine.profile.as_ref().is_none_or(|name| *name == meant.name));
+        let stranger = wordy_client(None);
+        let clients = own.map(|machine| {
+            let serial = machine.serial.as_ref().map(|text| Fact::sanitised(text.as_bytes()));
+            ClientIdentity {
+                mac: machine.macs.first().copied().or(stranger.mac),
+                uuid: machine.uuid.or(stranger.uuid),
+                serial: serial.or(stranger.serial),
+                ..stranger
+            }
+        });
+        let fits = [stranger].into_iter().chain(clients).all(|client| {
+            let address = Some(Ipv4Addr::BROADCAST);
+            let document = Document { kind, client, address, server: Ipv4Addr::BROADCAST };
+            document.render(view, &mut [0; DOCUMENT_BYTES]) != Err(RenderError::TooLong)
+        });
+        if !fits {
+            let place = profiles::document_place(at, meant);
+            let what = format!(
+                "the {} of this profile has more than {DOCUMENT_BYTES} bytes for some machines",
+                profiles::document_name(profile.loader)
+            );
+            problems.push(Problem::error(place, what).help("shorten it, or its variables"));
+        }
+    }
+}
+
+/// A machine that tells as many bytes as a machine can.
+fn wordy_client(serial: Option<Fact>) -> ClientIdentity {
+    let fact = Fact::sanitised(&[b'x'; 64]);
+    ClientIdentity {
+        mac: Some(MacAddr([0xfe; 6])),
+        uuid: Some(Uuid([0xff; 16])),
+        serial: serial.or(Some(fact)),
+        product: Some(fact),
+        manufacturer: Some(fact),
+        arch: Some(ArchType(u16::MAX)),
+        ..ClientIdentity::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! Machines known one by one: each key names one, each address can be had.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::hash::Hash;
+use std::net::Ipv4Addr;
+
+use reveille_core::view::{DhcpMode, Machine, MachineKey, Machines, Network, ProfileId};
+
+use crate::problem::{Place, Problem, nearest};
+use crate::site::{Site, SiteMachine};
+
+/// The machines of `site`, as far as they have no problems.
+pub(super) fn collect(
+    site: &Site,
+    networks: &[Network],
+    seed: u64,
+    problems: &mut Vec<Problem>,
+) -> Machines {
+    let mut machines = Machines::with_seed(seed);
+    let mut seen = Seen::default();
+    for (at, meant) in site.machines.iter().enumerate() {
+        let place = Place::top().key("machine").index(at);
+        let before = problems.len();
+        check_machine(meant, &place, problems);
+        check_address(meant, networks, &place, problems);
+        seen.check(meant, &place, problems);
+        let profile = profile_of(site, meant, &place, problems);
+        if problems.len() > before {
+            continue;
+        }
+        let machine = Machine {
+            hostname: meant.hostname.as_deref().map(Into::into),
+            address: meant.address,
+            profile,
+            vars: boxed(&meant.vars),
+        };
+        if machines.insert(&keys(meant), machine).is_err() {
+            // `Seen` tells doubles apart more finely than this; here is the net below it.
+            problems.push(Problem::error(place, "another machine has one of its keys"));
+        }
+    }
+    machines
+}
+
+pub(super) fn boxed(vars: &[(String, String)]) -> Vec<(Box<str>, Box<str>)> {
+    vars.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect()
+}
+
+fn keys(meant: &SiteMachine) -> Vec<MachineKey> {
+    let macs = meant.macs.iter().map(|mac| MachineKey::Mac(*mac));
+    let uuid = meant.uuid.map(MachineKey::Uuid);
+    let serial = meant.serial.as_deref().map(|serial| MachineKey::Serial(serial.into()));
+    macs.chain(uuid).chain(serial).collect()
+}
+
+fn profile_of(
+    site: &Site,
+    meant: &SiteMachine,
+    place: &Place,
+    problems: &mut Vec<Problem>,
+) -> Option<ProfileId> {
+    let name = meant.profile.as_ref()?;
+    let found = site.profiles.iter().position(|profile| profile.name == *name);
+    if found.is_none() {
+        let names = site.profiles.iter().map(|profile| profile.name.as_str());
+        let help = match nearest(name, names.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if site.profiles.is_empty() => "there are no profiles".to_owned(),
+            None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+        };
+        let what = format!("there is no profile `{name}`");
+        problems.push(Problem::error(place.key("profile"), what).help(help));
+    }
+    found.and_then(|at| u16::try_from(at).ok()).map(ProfileId)
+}
+
+fn check_machine(meant: &SiteMachine, place: &Place, problems: &mut Vec<Problem>) {
+    if meant.macs.is_empty() && meant.uuid.is_none() && meant.serial.is_none() {
+        let what = "nothing tells this machine from others";
+        let help = r#"give it mac = "52:54:00:12:34:56", or its uuid or serial"#;
+        problems.push(Problem::error(place.clone(), what).help(help));
+    }
+    for (at, mac) in meant.macs.iter().enumerate() {
+        if !mac.is_unicast() {
+            let what = format!("{mac} is not the address of one machine");
+            let help = "the first octet of such an address is even, and not all octets are zero";
+            problems.push(Problem::error(place.key("mac").index(at), what).help(help));
+        }
+    }
+    for (name, text) in [("serial", &meant.serial), ("hostname", &meant.hostname)] {
+        let Some(text) = text else { continue };
+        let why = if name == "hostname" { check_name(text) } else { check_serial(text) };
+        if let Err(why) = why {
+            let what = format!(
+                "`{text}` is no {}: {why}",
+                if name == "hostname" { "host name" } else { "serial number" }
+            );
+            problems.push(Problem::error(place.key(name), what));
+        }
+    }
+}
+
+/// Serial numbers are compared after what clients tell has been made harmless.
+fn check_serial(serial: &str) -> Result<(), String> {
+    let told = reveille_core::identity::Fact::sanitised(serial.as_bytes());
+    if serial.is_empty() {
+        Err("it is empty".to_owned())
+    } else if told.as_str() == serial {
+        Ok(())
+    } else {
+        Err(format!("machines tell it as `{}`", told.as_str()))
+    }
+}
+
+/// Whether `name` is a host or domain name of RFC 1123 §2.1.
+pub(super) fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.len() > 253 {
+        return Err("it must have from 1 to 253 letters".to_owned());
+    }
+    for label in name.split('.') {
+        if label.is_empty() || label.len() > 63 {
+            return Err("each part between dots has from 1 to 63 letters".to_owned());
+        }
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if !label.bytes().all(allowed) || label.starts_with('-') || label.ends_with('-') {
+            return Err("a part has letters, digits and, inside, hyphens".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn check_address(
+    meant: &SiteMachine,
+    networks: &[Network],
+    place: &Place,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(address) = meant.address else { return };
+    let place = place.key("address");
+    let Some(network) = networks.iter().find(|network| network.subnet.contains(address)) else {
+        // Without a network the reason is told where the network is.
+        if !networks.is_empty() {
+            let subnets: Vec<String> = networks
+                .iter()
+                .map(|n| format!("{}/{}", n.subnet.address, n.subnet.prefix_len))
+                .collect();
+            let what = format!("{address} is in none of the networks");
+            let help = format!("they are {}", subnets.join(", "));
+            problems.push(Problem::error(place, what).help(help));
+        }
+        return;
+    };
+    if network.mode != DhcpMode::Server {
+        let what = "we give no addresses on this network";
+        let help = r#"let the other DHCP server reserve it, or set dhcp = "server""#;
+        problems.push(Problem::error(place, what).help(help));
+        return;
+    }
+    let taken = if address == network.server {
+        "our own address"
+    } else if address == network.subnet.address {
+        "the network's own address"
+    } else if address == network.subnet.broadcast() {
+        "the broadcast address"
+    } else if network.routers.contains(&address) {
+        "the router's address"
+    } else {
+        return;
+    };
+    problems.push(Problem::error(place, format!("{address} is {taken}")));
+}
+
+/// What machines so far claimed, and where.
+#[derive(Default)]
+struct Seen {
+    keys: HashMap<MachineKey, Place>,
+    hostnames: HashMap<String, Place>,
+    addresses: HashMap<Ipv4Addr, Place>,
+}
+
+impl Seen {
+    fn check(&mut self, meant: &SiteMachine, place: &Place, problems: &mut Vec<Problem>) {
+        for (at, mac) in meant.macs.iter().enumerate() {
+            let place = place.key("mac").index(at);
+            claim(&mut self.keys, MachineKey::Mac(*mac), "MAC address", mac, place, problems);
+        }
+        if let Some(uuid) = meant.uuid {
+            // Firmware tells a UUID in either byte order, so both spellings are one machine.
+            let key = MachineKey::Uuid(uuid.min(uuid.swapped()));
+            claim(&mut self.keys, key, "UUID", uuid, place.key("uuid"), problems);
+        }
+        if let Some(serial) = &meant.serial {
+            let key = MachineKey::Serial(serial.as_str().into());
+            claim(&mut self.keys, key, "serial number", serial, place.key("serial"), problems);
+        }
+        if let Some(name) = &meant.hostname {
+            let key = name.to_ascii_lowercase();
+            let place = place.key("hostname");
+            claim(&mut self.hostnames, key, "host name", name, place, problems);
+        }
+        if let Some(address) = meant.address {
+            let place = place.key("address");
+            claim(&mut self.addresses, address, "address", address, place, problems);
+        }
+    }
+}
+
+fn claim<K: Eq + Hash>(
+    claims: &mut HashMap<K, Place>,
+    key: K,
+    kind: &str,
+    shown: impl Display,
+    place: Place,
+    problems: &mut Vec<Problem>,
+) {
+    if let Some(first) = claims.get(&key) {
+        let what = format!("another machine has the {kind} {shown}");
+        problems.push(Problem::error(place, what).related(first.clone(), "first used here"));
+    } else {
+        claims.insert(key, place);
+    }
+}

@@ -1,0 +1,267 @@
+//! Networks: which interface and which of our addresses serve them.
+
+mod checks;
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use reveille_core::engine::InterfaceId;
+use reveille_core::mac::MacAddr;
+use reveille_core::view::{DhcpMode, Interface, Network, Subnet};
+
+use crate::host::{Host, HostInterface};
+use crate::problem::{Place, Problem, nearest};
+use crate::site::{LEASE_DEFAULT, Site, SiteNetwork};
+
+/// The networks of a site, on the interfaces of a host.
+#[derive(Debug, Default)]
+pub(super) struct Resolved {
+    pub(super) interfaces: Vec<Interface>,
+    pub(super) ifindexes: Vec<u32>,
+    pub(super) networks: Vec<Network>,
+}
+
+pub(super) fn resolve(
+    site: &Site,
+    host: &Host,
+    notes: &mut Vec<String>,
+    problems: &mut Vec<Problem>,
+) -> Resolved {
+    let mut resolved = Resolved::default();
+    let mut places = Vec::new();
+    let unsaid = [SiteNetwork::default()];
+    let (networks, top) = if site.networks.is_empty() {
+        (unsaid.as_slice(), Place::top())
+    } else {
+        (site.networks.as_slice(), Place::top().key("network"))
+    };
+    for (at, meant) in networks.iter().enumerate() {
+        let place = if site.networks.is_empty() { top.clone() } else { top.index(at) };
+        let seat = match find_seat(meant, host, &place) {
+            Ok(seat) => seat,
+            Err(problem) => {
+                problems.push(*problem);
+                // What does not depend on the host is checked all the same.
+                if let Some(subnet) = meant.subnet {
+                    checks::check(meant, subnet, meant.server, &place, problems);
+                }
+                continue;
+            }
+        };
+        if let Some(note) = seat.note(meant) {
+            notes.push(note);
+        }
+        checks::check(meant, seat.subnet, Some(seat.server), &place, problems);
+        resolved.add(meant, &seat, &place, problems);
+        places.push(place);
+    }
+    checks::check_neighbours(&resolved.networks, &places, problems);
+    resolved
+}
+
+/// Where a network is served from.
+struct Seat<'h> {
+    interface: &'h HostInterface,
+    server: Ipv4Addr,
+    subnet: Ipv4Net,
+}
+
+impl Seat<'_> {
+    /// What was chosen, if anything was.
+    fn note(&self, meant: &SiteNetwork) -> Option<String> {
+        if meant.interface.is_some() && meant.subnet.is_some() {
+            return None;
+        }
+        let mode = match mode(meant) {
+            DhcpMode::Server => "DHCP server",
+            DhcpMode::Proxy => "ProxyDHCP beside another DHCP server",
+            DhcpMode::Off => "no DHCP",
+        };
+        let Self { interface, server, subnet } = self;
+        Some(format!("{}: {subnet}, our address {server}, {mode}", interface.name))
+    }
+}
+
+fn mode(meant: &SiteNetwork) -> DhcpMode {
+    let unsaid = if meant.pools.is_empty() { DhcpMode::Proxy } else { DhcpMode::Server };
+    meant.dhcp.unwrap_or(unsaid)
+}
+
+/// Finds the interface and address of a network: all that fit what was said, if that is one.
+fn find_seat<'h>(
+    meant: &SiteNetwork,
+    host: &'h Host,
+    place: &Place,
+) -> Result<Seat<'h>, Box<Problem>> {
+    let interfaces: Vec<&HostInterface> = match &meant.interface {
+        Some(name) => vec![named_interface(name, host, place)?],
+        None => host.candidates().collect(),
+    };
+    let relayed = !meant.relays.is_empty();
+    if relayed && meant.subnet.is_none() {
+        let what = "a network behind relay agents needs its subnet";
+        let help = r#"add subnet = "10.1.0.0/16" (its own), since this host is not in it"#;
+        return Err(Box::new(Problem::error(place.clone(), what).help(help)));
+    }
+    let fits = |address: &Ipv4Net| {
+        meant.server.is_none_or(|server| server == address.addr())
+            && (relayed
+                || meant.subnet.is_none_or(|subnet| subnet.contains(&address.addr()))
+                    && meant
+                        .pools
+                        .iter()
+                        .all(|pool| meant.subnet.is_some() || address.contains(&pool.first)))
+    };
+    let seats: Vec<(&HostInterface, Ipv4Net)> = interfaces
+        .iter()
+        .flat_map(|interface| interface.addresses.iter().map(move |a| (*interface, *a)))
+        .filter(|(_, address)| fits(address))
+        .collect();
+    match seats.as_slice() {
+        [(interface, address)] => Ok(Seat {
+            interface,
+            server: address.addr(),
+            subnet: meant.subnet.unwrap_or_else(|| address.trunc()),
+        }),
+        [] => Err(Box::new(no_seat(meant, host, &interfaces, place))),
+        several => Err(Box::new(several_seats(meant, several, place))),
+    }
+}
+
+fn named_interface<'h>(
+    name: &str,
+    host: &'h Host,
+    place: &Place,
+) -> Result<&'h HostInterface, Box<Problem>> {
+    let place = place.key("interface");
+    let Some(interface) = host.interface(name) else {
+        let names = host.interfaces.iter().map(|interface| interface.name.as_str());
+        let help = match nearest(name, names.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+        };
+        let what = format!("this host has no interface `{name}`");
+        return Err(Box::new(Problem::error(place, what).help(help)));
+    };
+    let (what, help) = if !interface.up {
+        ("is switched off", format!("ip link set {name} up"))
+    } else if interface.addresses.is_empty() {
+        ("has no IPv4 address", format!("ip address add 10.0.0.1/24 dev {name} (your own)"))
+    } else {
+        return Ok(interface);
+    };
+    Err(Box::new(Problem::error(place, format!("interface `{name}` {what}")).help(help)))
+}
+
+fn no_seat(
+    meant: &SiteNetwork,
+    host: &Host,
+    interfaces: &[&HostInterface],
+    place: &Place,
+) -> Problem {
+    if interfaces.is_empty() {
+        let all = host.interfaces.iter().filter(|interface| !interface.loopback);
+        let why: Vec<String> =
+            all.map(|i| format!("{} {}", i.name, i.unfit().unwrap_or("fits"))).collect();
+        let why = if why.is_empty() { "there is none at all".to_owned() } else { why.join(", ") };
+        return Problem::error(place.clone(), "this host has no interface to serve")
+            .help(format!("an Ethernet interface must be up and have an IPv4 address: {why}"));
+    }
+    let help = format!("there are {}", list(interfaces.iter().flat_map(|i| seats_of(i))));
+    if let Some(server) = meant.server {
+        let what = match &meant.interface {
+            Some(name) => format!("interface `{name}` does not have the address {server}"),
+            None => format!("this host does not have the address {server}"),
+        };
+        return Problem::error(place.key("server"), what).help(help);
+    }
+    if let Some(subnet) = meant.subnet {
+        let of = meant.interface.as_ref().map_or("this host".to_owned(), |i| format!("`{i}`"));
+        return Problem::error(place.key("subnet"), format!("{of} has no address in {subnet}"))
+            .help(format!("{help}; a network behind a relay agent names it: relays = [\"…\"]"));
+    }
+    let first = meant.pools.first().map_or(Ipv4Addr::UNSPECIFIED, |pool| pool.first);
+    let what = format!("{first} is in no network of this host");
+    Problem::error(place.key("pool").index(0), what).help(help)
+}
+
+fn several_seats(
+    meant: &SiteNetwork,
+    seats: &[(&HostInterface, Ipv4Net)],
+    place: &Place,
+) -> Problem {
+    let choices = list(seats.iter().copied());
+    if seats.iter().all(|(interface, _)| interface.index == seats[0].0.index) {
+        let what = format!("interface `{}` has several addresses that fit", seats[0].0.name);
+        return Problem::error(place.key("interface"), what)
+            .help(format!("say which with server = \"…\": {choices}"));
+    }
+    let what = match meant.subnet {
+        None => "this host has several networks: which one is it?".to_owned(),
+        Some(subnet) => format!("this host reaches {subnet} by several interfaces"),
+    };
+    Problem::error(place.clone(), what).help(format!("say which with interface = \"…\": {choices}"))
+}
+
+fn seats_of(interface: &HostInterface) -> impl Iterator<Item = (&HostInterface, Ipv4Net)> {
+    interface.addresses.iter().map(move |address| (interface, *address))
+}
+
+fn list<'h>(seats: impl Iterator<Item = (&'h HostInterface, Ipv4Net)>) -> String {
+    let seats: Vec<String> =
+        seats.map(|(interface, address)| format!("{} ({address})", interface.name)).collect();
+    seats.join(", ")
+}
+
+impl Resolved {
+    fn add(
+        &mut self,
+        meant: &SiteNetwork,
+        seat: &Seat<'_>,
+        place: &Place,
+        problems: &mut Vec<Problem>,
+    ) {
+        let mode = mode(meant);
+        if mode != DhcpMode::Off && seat.interface.mac.is_none() {
+            let what = format!("interface `{}` is not Ethernet", seat.interface.name);
+            let help = r#"DHCP needs Ethernet; TFTP and HTTP alone do not: dhcp = "off""#;
+            problems.push(Problem::error(place.key("interface"), what).help(help));
+        }
+        let interface = self.interface(meant, seat.interface);
+        self.networks.push(Network {
+            interface,
+            server: seat.server,
+            subnet: Subnet { address: seat.subnet.network(), prefix_len: seat.subnet.prefix_len() },
+            mode,
+            pools: meant.pools.clone(),
+            routers: meant.routers.clone(),
+            dns: meant.dns.clone(),
+            ntp: meant.ntp.clone(),
+            domain: meant.domain.as_deref().map(Into::into),
+            lease: meant.lease.unwrap_or(LEASE_DEFAULT),
+            relays: meant.relays.clone(),
+            authoritative: meant.authoritative.unwrap_or(mode == DhcpMode::Server),
+        });
+    }
+
+    /// The id of a host's interface, which joins the view at its first use.
+    fn interface(&mut self, meant: &SiteNetwork, interface: &HostInterface) -> InterfaceId {
+        let known = self.ifindexes.iter().position(|index| *index == interface.index);
+        let at = known.unwrap_or_else(|| {
+            self.ifindexes.push(interface.index);
+            self.interfaces.push(Interface {
+                name: interface.name.as_str().into(),
+                mac: interface.mac.unwrap_or(MacAddr::default()),
+                mtu: interface.mtu,
+                link_unicast: interface.link_unicast,
+                advertise_from: None,
+            });
+            self.interfaces.len() - 1
+        });
+        let advertise = meant.advertise.unwrap_or(!interface.forwards_ipv6);
+        if advertise && meant.relays.is_empty() {
+            self.interfaces[at].advertise_from = interface.link_local;
+        }
+        InterfaceId(u16::try_from(at).unwrap_or(u16::MAX))
+    }
+}

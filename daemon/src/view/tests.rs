@@ -1,0 +1,309 @@
+use std::time::Duration;
+
+use reveille_core::image::ImageId;
+use reveille_core::view::{DhcpMode, File, MatchRule, Pool};
+
+use super::*;
+use crate::host::HostInterface;
+use crate::site::{Script, SiteMachine, SiteNetwork, SiteProfile};
+
+fn interface(name: &str, index: u32, addresses: &[&str]) -> HostInterface {
+    HostInterface {
+        name: name.to_owned(),
+        index,
+        mac: Some(MacAddr([2, 0, 0, 0, 0, u8::try_from(index).expect("few")])),
+        mtu: 1500,
+        up: true,
+        loopback: false,
+        addresses: addresses.iter().map(|text| text.parse().expect("an address")).collect(),
+        link_local: Some("fe80::1".parse().expect("an address")),
+        link_unicast: true,
+        internal: false,
+        forwards_ipv6: false,
+    }
+}
+
+fn host() -> Host {
+    let loopback = HostInterface { loopback: true, ..interface("lo", 1, &["127.0.0.1/8"]) };
+    Host { interfaces: vec![loopback, interface("eno1", 2, &["10.20.0.2/16"])] }
+}
+
+fn catalogue() -> Catalogue {
+    let mut catalogue = Catalogue::with_seed(1);
+    for name in ["debian/vmlinuz", "debian/initrd.img"] {
+        let file = File {
+            image: ImageId { slot: 0, generation: 0 },
+            len: 1,
+            etag: "\"1\"".into(),
+            last_modified: "Thu, 01 Jan 1970 00:00:00 GMT".into(),
+            content_type: "application/octet-stream",
+        };
+        assert!(catalogue.insert(name.into(), file).is_none());
+    }
+    catalogue
+}
+
+/// iPXE for BIOS and x64 UEFI.
+fn programs() -> Found {
+    let mut found = Found::default();
+    for arch in [0, 7, 9, 16] {
+        found.programs.insert(Loader::Ipxe, ArchType(arch), "ipxe".into());
+    }
+    found
+}
+
+fn pool(first: &str, last: &str) -> Pool {
+    Pool { first: first.parse().expect("an address"), last: last.parse().expect("an address") }
+}
+
+fn profile(name: &str) -> SiteProfile {
+    SiteProfile {
+        name: name.to_owned(),
+        kernel: Some("debian/vmlinuz".to_owned()),
+        initrd: vec!["debian/initrd.img".to_owned()],
+        ..SiteProfile::default()
+    }
+}
+
+fn machine(last: u8) -> SiteMachine {
+    SiteMachine { macs: vec![MacAddr([2, 0, 0, 1, 0, last])], ..SiteMachine::default() }
+}
+
+fn site(network: SiteNetwork) -> Site {
+    Site { networks: vec![network], profiles: vec![profile("all")], ..Site::default() }
+}
+
+fn build_on(site: &Site, host: &Host) -> Result<Built, Vec<Problem>> {
+    build(site, host, catalogue(), &programs(), 1)
+}
+
+/// All problems, one a line, advice below.
+fn problems(site: &Site) -> String {
+    let problems = match build_on(site, &host()) {
+        Ok(built) => built.warnings,
+        Err(problems) => problems,
+    };
+    let line = |problem: &Problem| {
+        let mut line = format!("{}: {problem}", problem.place);
+        if let Some((place, why)) = &problem.related {
+            line += &format!("\n  {place}: {why}");
+        }
+        line
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn nothing_said_is_proxy_on_the_only_interface() {
+    let site = Site { profiles: vec![profile("all")], ..Site::default() };
+    let built = build_on(&site, &host()).expect("it is enough");
+    assert_eq!(
+        built.notes,
+        ["eno1: 10.20.0.0/16, our address 10.20.0.2, ProxyDHCP beside another DHCP server"]
+    );
+    assert_eq!(built.ifindexes, [2]);
+    let network = &built.view.networks[0];
+    assert_eq!(network.mode, DhcpMode::Proxy);
+    assert_eq!(network.lease, Duration::from_secs(1800));
+    assert!(!network.authoritative);
+    assert_eq!(built.view.interfaces[0].advertise_from, Some("fe80::1".parse().expect("one")));
+    assert!(built.warnings.is_empty());
+}
+
+#[test]
+fn a_pool_makes_a_server_of_the_network_it_is_in() {
+    let network =
+        SiteNetwork { pools: vec![pool("10.20.1.0", "10.20.1.255")], ..SiteNetwork::default() };
+    let built = build_on(&site(network), &host()).expect("it is enough");
+    let network = &built.view.networks[0];
+    assert_eq!(network.mode, DhcpMode::Server);
+    assert!(network.authoritative);
+    assert_eq!(network.server, Ipv4Addr::new(10, 20, 0, 2));
+    assert_eq!(network.subnet.prefix_len, 16);
+}
+
+#[test]
+fn several_networks_are_a_question() {
+    let mut host = host();
+    host.interfaces.push(interface("eno2", 3, &["10.30.0.2/16"]));
+    let site = Site { profiles: vec![profile("all")], ..Site::default() };
+    let problems = build_on(&site, &host).expect_err("which?");
+    assert_eq!(
+        problems[0].to_string(),
+        "error: this host has several networks: which one is it?\n  \
+         help: say which with interface = \"…\": eno1 (10.20.0.2/16), eno2 (10.30.0.2/16)"
+    );
+    // Anything that only one of them fits is an answer.
+    let answers = [
+        SiteNetwork { interface: Some("eno2".to_owned()), ..SiteNetwork::default() },
+        SiteNetwork { subnet: Some("10.30.0.0/16".parse().expect("one")), ..Default::default() },
+        SiteNetwork { server: Some(Ipv4Addr::new(10, 30, 0, 2)), ..SiteNetwork::default() },
+        SiteNetwork { pools: vec![pool("10.30.1.0", "10.30.2.0")], ..SiteNetwork::default() },
+    ];
+    for answer in answers {
+        let built = build_on(&Site { networks: vec![answer], ..site.clone() }, &host);
+        assert_eq!(built.expect("an answer").ifindexes, [3]);
+    }
+}
+
+#[test]
+fn a_relayed_network_is_served_from_our_own() {
+    let relayed = SiteNetwork {
+        subnet: Some("10.99.0.0/24".parse().expect("one")),
+        pools: vec![pool("10.99.0.10", "10.99.0.20")],
+        relays: vec![Ipv4Addr::new(10, 99, 0, 1)],
+        ..SiteNetwork::default()
+    };
+    let mut site = site(SiteNetwork::default());
+    site.networks.push(relayed);
+    let built = build_on(&site, &host()).expect("fine");
+    assert_eq!(built.view.networks[1].server, Ipv4Addr::new(10, 20, 0, 2));
+    assert_eq!(built.view.networks[1].interface, built.view.networks[0].interface);
+    assert_eq!(built.ifindexes, [2]);
+}
+
+#[test]
+fn interfaces_that_cannot_serve() {
+    let with = |name: &str| SiteNetwork { interface: Some(name.to_owned()), ..Default::default() };
+    insta::assert_snapshot!(problems(&site(with("eno7"))), @r"
+    network[0].interface: error: this host has no interface `eno7`
+      help: did you mean `eno1`?
+    ");
+    let mut bare = host();
+    bare.interfaces[1].addresses.clear();
+    let problems = build_on(&site(with("eno1")), &bare).expect_err("no address");
+    assert_eq!(problems[0].what, "interface `eno1` has no IPv4 address");
+    let problems = build_on(&site(SiteNetwork::default()), &bare).expect_err("no interface");
+    assert_eq!(problems[0].what, "this host has no interface to serve");
+    assert!(problems[0].help.as_ref().expect("one").ends_with("eno1 has no IPv4 address"));
+}
+
+#[test]
+fn pools_that_cannot_be_given() {
+    let network = SiteNetwork {
+        pools: vec![
+            pool("10.20.0.0", "10.20.0.255"),
+            pool("10.20.0.200", "10.20.2.0"),
+            pool("10.20.9.0", "10.20.8.0"),
+            pool("10.21.0.1", "10.21.0.2"),
+        ],
+        routers: vec![Ipv4Addr::new(10, 20, 2, 0), Ipv4Addr::new(10, 1, 0, 1)],
+        subnet: Some("10.20.0.2/16".parse().expect("one")),
+        lease: Some(Duration::from_secs(5)),
+        domain: Some("boot_lan.example".to_owned()),
+        ..SiteNetwork::default()
+    };
+    insta::assert_snapshot!(problems(&site(network)));
+}
+
+#[test]
+fn networks_in_each_others_way() {
+    let mut host = host();
+    host.interfaces[1].addresses.push("10.30.0.2/16".parse().expect("one"));
+    let network = |subnet: &str| SiteNetwork {
+        subnet: Some(subnet.parse().expect("one")),
+        ..SiteNetwork::default()
+    };
+    let mut both = site(network("10.20.0.0/16"));
+    both.networks.push(network("10.30.0.0/16"));
+    let problems = build_on(&both, &host).expect_err("one interface");
+    assert!(problems[0].what.starts_with("its interface has another network"), "{problems:?}");
+    both.networks[1] = network("10.20.0.0/24");
+    let problems = build_on(&both, &host).expect_err("overlap");
+    assert_eq!(problems[0].what, "this network overlaps another one");
+}
+
+#[test]
+fn machines_that_are_not_one() {
+    let network =
+        SiteNetwork { pools: vec![pool("10.20.1.0", "10.20.1.255")], ..SiteNetwork::default() };
+    let mut site = site(network);
+    let address = |text: &str| Some(text.parse().expect("an address"));
+    site.machines = vec![
+        SiteMachine { hostname: Some("n1".to_owned()), ..machine(1) },
+        SiteMachine { hostname: Some("N1".to_owned()), ..machine(1) },
+        SiteMachine::default(),
+        SiteMachine { macs: vec![MacAddr::BROADCAST], ..SiteMachine::default() },
+        SiteMachine { address: address("10.20.0.2"), ..machine(4) },
+        SiteMachine { address: address("10.21.0.1"), ..machine(5) },
+        SiteMachine { profile: Some("al".to_owned()), ..machine(6) },
+        SiteMachine { hostname: Some("-x".to_owned()), ..machine(7) },
+        SiteMachine { serial: Some("a$b".to_owned()), ..SiteMachine::default() },
+    ];
+    insta::assert_snapshot!(problems(&site));
+}
+
+#[test]
+fn profiles_that_cannot_boot() {
+    let mut site = site(SiteNetwork::default());
+    let script = |text: &str| Some(Script { text: text.to_owned(), path: None });
+    site.profiles = vec![
+        SiteProfile { kernel: Some("debian/vmlinux".to_owned()), ..profile("gone") },
+        SiteProfile { kernel: None, ..profile("empty") },
+        SiteProfile { cmdline: "a=${mac} {{ macc }}".to_owned(), ..profile("gap") },
+        SiteProfile { cmdline: "a=${mac}".to_owned(), ..profile("dollar") },
+        SiteProfile { loader: Loader::Grub, ..profile("grub") },
+        SiteProfile {
+            loader: Loader::Pxelinux,
+            rule: MatchRule {
+                archs: crate::arch::numbers("x86_64-uefi").expect("known"),
+                ..MatchRule::default()
+            },
+            ..profile("pxelinux")
+        },
+        SiteProfile { ipxe: script("exit"), kernel: None, ..profile("script") },
+        profile("gone"),
+        SiteProfile { cmdline: "x".repeat(2048), ..profile("long") },
+        SiteProfile { cmdline: "x".repeat(5000), ..profile("longer") },
+    ];
+    insta::assert_snapshot!(problems(&site));
+}
+
+#[test]
+fn a_document_that_some_machine_cannot_get_is_found() {
+    let mut site = site(SiteNetwork::default());
+    site.profiles[0].cmdline = "{{ vars.a }}".repeat(40);
+    site.machines = vec![
+        SiteMachine { vars: vec![("a".to_owned(), "short".to_owned())], ..machine(1) },
+        SiteMachine { vars: vec![("a".to_owned(), "l".repeat(100))], ..machine(2) },
+    ];
+    let told = problems(&site);
+    assert!(told.starts_with("profile[0].cmdline: error: the iPXE script"), "{told}");
+}
+
+#[test]
+fn variables_have_a_value_or_a_place_to_put_it() {
+    let mut site = site(SiteNetwork::default());
+    site.profiles[0].cmdline = "role={{ vars.role }} zone={{ vars.zone }}".to_owned();
+    site.profiles[0].vars = vec![("zona".to_owned(), "a".to_owned())];
+    site.machines = vec![
+        SiteMachine {
+            profile: Some("all".to_owned()),
+            vars: vec![("role".to_owned(), "a || b".to_owned())],
+            ..machine(1)
+        },
+        SiteMachine { profile: Some("all".to_owned()), ..machine(2) },
+    ];
+    insta::assert_snapshot!(problems(&site));
+}
+
+#[test]
+fn profiles_behind_a_profile_for_all_are_told() {
+    let mut site = site(SiteNetwork::default());
+    site.profiles.push(profile("never"));
+    site.profiles.push(profile("named"));
+    site.machines = vec![SiteMachine { profile: Some("named".to_owned()), ..machine(1) }];
+    insta::assert_snapshot!(problems(&site));
+}
+
+#[test]
+fn ports_and_blocks_have_bounds() {
+    let mut site = site(SiteNetwork::default());
+    site.tftp.port = 6969;
+    assert!(problems(&site).starts_with("tftp.port: warning: "));
+    site.tftp.block_bytes_max = 7;
+    site.tftp.window_blocks_max = 0;
+    site.http.port = 0;
+    site.shards = Some(0);
+    assert_eq!(build_on(&site, &host()).expect_err("bounds").len(), 5);
+}
