@@ -32,3 +32,6 @@ pub mod tlv;
 pub mod writer;
 
 pub use error::{EmitError, ParseError};
+
+#[cfg(test)]
+mod tests;

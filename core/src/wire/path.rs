@@ -71,3 +71,6 @@ pub fn normalise<'b>(name: &[u8], buffer: &'b mut [u8]) -> Result<&'b str, NameE
     let written = buffer.get(..len).unwrap_or_default();
     core::str::from_utf8(written).map_err(|_| NameError::NotUtf8)
 }
+
+#[cfg(test)]
+mod tests;
