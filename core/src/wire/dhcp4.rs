@@ -1,6 +1,8 @@
 //! BOOTP and DHCPv4 messages (RFC 951, RFC 2131): the fixed header and the raw options.
 
-use core::fmt;
+mod code_set;
+mod message_type;
+
 use core::net::Ipv4Addr;
 
 use zerocopy::byteorder::big_endian::{U16, U32};
@@ -11,6 +13,9 @@ use super::reader::Reader;
 use super::tlv::{Framing, Tlv, Tlvs};
 use super::{EmitError, ParseError};
 use crate::mac::MacAddr;
+
+pub use code_set::CodeSet;
+pub use message_type::MessageType;
 
 /// The fixed part of every message (RFC 2131 §2), as it lies on the wire.
 #[derive(
@@ -112,8 +117,7 @@ impl Header {
         Ipv4Addr::from_octets(self.giaddr)
     }
 
-    /// The hardware address, if it is a 48-bit one (htype 1 and hlen 6, or hlen 0 from old ROMs
-    /// is not one).
+    /// The hardware address, if it is that of an Ethernet card: htype 1 and hlen 6.
     pub fn mac(&self) -> Option<MacAddr> {
         let mac = self.chaddr.first_chunk().copied().map(MacAddr)?;
         (self.htype == HTYPE_ETHERNET && self.hlen == 6).then_some(mac)
@@ -175,146 +179,6 @@ impl Header {
     /// As [`Header::set_file`].
     pub fn set_sname(&mut self, name: &[u8]) -> Result<(), EmitError> {
         set_text(&mut self.sname, name)
-    }
-}
-
-/// What a DHCP message asks or answers: option 53 (RFC 2132 §9.6 and later).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum MessageType {
-    /// A client looks for servers.
-    Discover = 1,
-    /// A server proposes.
-    Offer = 2,
-    /// A client selects, verifies, renews or rebinds.
-    Request = 3,
-    /// A client found its address in use.
-    Decline = 4,
-    /// A server commits.
-    Ack = 5,
-    /// A server refuses.
-    Nak = 6,
-    /// A client gives its address back.
-    Release = 7,
-    /// A client with an address asks for the rest.
-    Inform = 8,
-    /// RFC 3203.
-    ForceRenew = 9,
-    /// RFC 4388.
-    LeaseQuery = 10,
-    /// RFC 4388.
-    LeaseUnassigned = 11,
-    /// RFC 4388.
-    LeaseUnknown = 12,
-    /// RFC 4388.
-    LeaseActive = 13,
-    /// RFC 6926.
-    BulkLeaseQuery = 14,
-    /// RFC 6926.
-    LeaseQueryDone = 15,
-    /// RFC 7724.
-    ActiveLeaseQuery = 16,
-    /// RFC 7724.
-    LeaseQueryStatus = 17,
-    /// RFC 7724.
-    Tls = 18,
-}
-
-impl MessageType {
-    /// The code on the wire.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Discover => 1,
-            Self::Offer => 2,
-            Self::Request => 3,
-            Self::Decline => 4,
-            Self::Ack => 5,
-            Self::Nak => 6,
-            Self::Release => 7,
-            Self::Inform => 8,
-            Self::ForceRenew => 9,
-            Self::LeaseQuery => 10,
-            Self::LeaseUnassigned => 11,
-            Self::LeaseUnknown => 12,
-            Self::LeaseActive => 13,
-            Self::BulkLeaseQuery => 14,
-            Self::LeaseQueryDone => 15,
-            Self::ActiveLeaseQuery => 16,
-            Self::LeaseQueryStatus => 17,
-            Self::Tls => 18,
-        }
-    }
-}
-
-impl TryFrom<u8> for MessageType {
-    type Error = ParseError;
-
-    fn try_from(code: u8) -> Result<Self, ParseError> {
-        Ok(match code {
-            1 => Self::Discover,
-            2 => Self::Offer,
-            3 => Self::Request,
-            4 => Self::Decline,
-            5 => Self::Ack,
-            6 => Self::Nak,
-            7 => Self::Release,
-            8 => Self::Inform,
-            9 => Self::ForceRenew,
-            10 => Self::LeaseQuery,
-            11 => Self::LeaseUnassigned,
-            12 => Self::LeaseUnknown,
-            13 => Self::LeaseActive,
-            14 => Self::BulkLeaseQuery,
-            15 => Self::LeaseQueryDone,
-            16 => Self::ActiveLeaseQuery,
-            17 => Self::LeaseQueryStatus,
-            18 => Self::Tls,
-            unknown => return Err(ParseError::UnknownCode(u16::from(unknown))),
-        })
-    }
-}
-
-/// A set of option codes.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct CodeSet([u64; 4]);
-
-impl CodeSet {
-    /// The set of nothing.
-    pub const EMPTY: Self = Self([0; 4]);
-
-    /// Whether `code` is in the set.
-    pub fn contains(&self, code: u8) -> bool {
-        let (word, bit) = Self::place(code);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
-    }
-
-    /// Adds `code`; whether it was new.
-    pub fn insert(&mut self, code: u8) -> bool {
-        let (word, bit) = Self::place(code);
-        let Some(word) = self.0.get_mut(word) else { return false };
-        let new = *word & bit == 0;
-        *word |= bit;
-        new
-    }
-
-    /// Whether nothing is in the set.
-    pub const fn is_empty(&self) -> bool {
-        matches!(self.0, [0, 0, 0, 0])
-    }
-
-    /// The members in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = u8> {
-        (0..=u8::MAX).filter(|code| self.contains(*code))
-    }
-
-    fn place(code: u8) -> (usize, u64) {
-        (usize::from(code >> 6), 1u64.wrapping_shl(u32::from(code & 63)))
-    }
-}
-
-impl fmt::Debug for CodeSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter()).finish()
     }
 }
 

@@ -29,6 +29,8 @@ impl<'a> ParameterList<'a> {
 pub struct ArchList<'a>(&'a [u8]);
 
 impl<'a> ArchList<'a> {
+    /// Checks the value of the option.
+    ///
     /// # Errors
     /// [`ParseError::BadLength`] unless the option holds one or more 16-bit numbers.
     pub const fn parse(data: &'a [u8]) -> Result<Self, ParseError> {
@@ -65,6 +67,8 @@ pub struct ClientFqdn<'a> {
 }
 
 impl<'a> ClientFqdn<'a> {
+    /// Checks the value of the option.
+    ///
     /// # Errors
     /// [`ParseError::Truncated`] for less than the three bytes before the name.
     pub fn parse(data: &'a [u8]) -> Result<Self, ParseError> {
@@ -92,6 +96,8 @@ impl<'a> RelayAgent<'a> {
     /// Relay id (RFC 6925).
     pub const RELAY_ID: u8 = 12;
 
+    /// Checks the value of the option.
+    ///
     /// # Errors
     /// [`ParseError::Truncated`] when a sub-option leaves the option.
     pub fn parse(data: &'a [u8]) -> Result<Self, ParseError> {
@@ -140,6 +146,8 @@ impl<'a> RelayAgent<'a> {
 pub struct VendorIdentifying<'a>(&'a [u8]);
 
 impl<'a> VendorIdentifying<'a> {
+    /// Checks the value of the option.
+    ///
     /// # Errors
     /// [`ParseError::Truncated`] when an enterprise's data leaves the option.
     pub fn parse(data: &'a [u8]) -> Result<Self, ParseError> {

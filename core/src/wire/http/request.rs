@@ -190,7 +190,9 @@ impl<'b> RequestHead<'b> {
                 Field::ContentLength => framing.set_length(value)?,
                 Field::TransferEncoding => framing.set_coding(value)?,
                 Field::Expect => {
-                    self.expects_continue = value.eq_ignore_ascii_case(b"100-continue");
+                    // RFC 9110 §10.1.1: HTTP/1.0 has no interim responses.
+                    self.expects_continue = self.version == Version::Http11
+                        && value.eq_ignore_ascii_case(b"100-continue");
                 }
                 Field::Range => self.range = self.range.and(value),
                 Field::IfMatch => keep_first(&mut self.if_match, value),

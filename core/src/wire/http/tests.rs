@@ -152,6 +152,14 @@ fn names_of_fields_are_of_any_case() {
 }
 
 #[test]
+fn only_http_1_1_waits_for_continue() {
+    let bytes = b"PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n";
+    assert!(!head(bytes).expects_continue);
+    assert!(head(&get("Expect: 100-continue\r\n")).expects_continue);
+    assert!(!head(&get("Expect: something\r\n")).expects_continue);
+}
+
+#[test]
 fn bodies_are_delimited() {
     assert_eq!(head(&get("Content-Length: 0\r\n")).body, Body::None);
     assert_eq!(head(&get("Content-Length: 007\r\n")).body, Body::Length(7));

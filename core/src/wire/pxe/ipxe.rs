@@ -12,6 +12,8 @@ pub struct UserClass<'a> {
 }
 
 impl<'a> UserClass<'a> {
+    /// Checks the value of the option.
+    ///
     /// # Errors
     /// [`ParseError::BadLength`] for an empty option.
     pub fn parse(data: &'a [u8]) -> Result<Self, ParseError> {
@@ -50,6 +52,8 @@ impl<'a> UserClass<'a> {
 pub struct IpxeOptions<'a>(&'a [u8]);
 
 impl<'a> IpxeOptions<'a> {
+    /// Checks the value of the option.
+    ///
     /// # Errors
     /// [`ParseError::Truncated`] when a sub-option leaves the option.
     pub fn parse(data: &'a [u8]) -> Result<Self, ParseError> {

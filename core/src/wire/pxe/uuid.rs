@@ -90,6 +90,8 @@ impl FromStr for Uuid {
 pub struct MachineId<'a>(&'a [u8]);
 
 impl<'a> MachineId<'a> {
+    /// Checks the value of the option.
+    ///
     /// # Errors
     /// [`ParseError::BadLength`] for an empty option, or for type 0 without 16 bytes of UUID.
     pub const fn parse(data: &'a [u8]) -> Result<Self, ParseError> {

@@ -12,6 +12,8 @@ use crate::wire::{EmitError, ParseError};
 pub struct PxeOptions<'a>(&'a [u8]);
 
 impl<'a> PxeOptions<'a> {
+    /// Checks the value of the option.
+    ///
     /// # Errors
     /// [`ParseError::Truncated`] when a sub-option leaves the option.
     pub fn parse(data: &'a [u8]) -> Result<Self, ParseError> {

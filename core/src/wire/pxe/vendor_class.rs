@@ -74,6 +74,8 @@ pub struct NetworkInterface {
 }
 
 impl NetworkInterface {
+    /// Checks the value of the option.
+    ///
     /// # Errors
     /// [`ParseError::BadLength`] unless the option is three bytes.
     pub fn parse(data: &[u8]) -> Result<Self, ParseError> {
