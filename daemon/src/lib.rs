@@ -7,6 +7,7 @@
 pub mod arch;
 pub mod config;
 pub mod host;
+pub mod images;
 pub mod problem;
 pub mod programs;
 pub mod site;
