@@ -5,6 +5,7 @@
 //! completely before anything is served.
 
 pub mod arch;
+pub mod args;
 pub mod config;
 pub mod host;
 pub mod images;

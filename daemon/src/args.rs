@@ -1,0 +1,310 @@
+//! The command line: what can be typed, and what its helps say.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use reveille_core::view::Pool;
+
+use crate::site::LogFormat;
+
+/// Where `serve` and `check` look for a configuration that nobody named.
+pub const CONFIG_DEFAULT: &str = "/etc/reveille/reveille.toml";
+
+/// Boots machines from the network: DHCP, ProxyDHCP, TFTP and HTTP in one daemon.
+#[derive(Debug, Parser)]
+#[command(
+    name = "reveille",
+    version,
+    max_term_width = 100,
+    after_help = "Run `reveille help boot` for a first boot without any configuration.",
+    after_long_help = EXIT_STATUS
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Messages of this process.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  done, or ended by a signal after everything had been sent
+  1  failed; the reason is on standard error
+  2  the command line made no sense
+
+Environment:
+  REVEILLE_LOG  what is logged, over everything else: a level (error, warn, info, debug, trace)
+                or a filter such as info,reveille=debug
+  NO_COLOR      no colours";
+
+/// What the program is asked to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Boot every machine on a link with this kernel, without any configuration
+    #[command(after_long_help = BOOT_EXAMPLES)]
+    Boot(BootArgs),
+    /// Serve a site as its configuration file says
+    #[command(after_long_help = SERVE_NOTES)]
+    Serve(ServeArgs),
+    /// Check a configuration file and explain what is wrong with it
+    #[command(after_long_help = CHECK_NOTES)]
+    Check(CheckArgs),
+    /// Print completions for a shell
+    #[command(after_long_help = COMPLETIONS_NOTES)]
+    Completions(CompletionsArgs),
+}
+
+/// Messages of this process.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LogArgs {
+    /// Say more: -v what happens inside, -vv everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// How messages are written [default: text, or what the configuration says]
+    #[arg(long, value_enum, value_name = "FORMAT", global = true)]
+    pub log_format: Option<LogFormatArg>,
+}
+
+/// How messages are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormatArg {
+    /// Lines for people
+    Text,
+    /// One JSON object a line, for machines
+    Json,
+}
+
+impl From<LogFormatArg> for LogFormat {
+    fn from(format: LogFormatArg) -> Self {
+        match format {
+            LogFormatArg::Text => Self::Text,
+            LogFormatArg::Json => Self::Json,
+        }
+    }
+}
+
+const BOOT_EXAMPLES: &str = "\
+The link may have a DHCP server of its own: boot programs are then offered beside its addresses
+(ProxyDHCP). On a link without one, --dhcp RANGE gives addresses as well. Firmware loads iPXE
+first, from the Debian package `ipxe` or from --programs; iPXE loads the kernel by HTTP.
+
+In the command line of the kernel, {{ machine.mac }}, {{ machine.address }} and other facts stand
+for what is known of each machine. A system that fetches {{ urls.up }} is reported as up:
+  --cmdline 'console=ttyS0 report={{ urls.up }}'
+
+Examples:
+  A kernel with an initial RAM disk, beside the site's DHCP server:
+    reveille boot vmlinuz initrd.img --cmdline \"console=ttyS0\"
+  On a bench with nothing but a switch, being the DHCP server as well:
+    reveille boot vmlinuz initrd.img --interface eno2 --dhcp 10.0.0.100-10.0.0.200
+  In a test: end once two machines have reported, fail if they have not within five minutes:
+    timeout 300 reveille boot vmlinuz initrd.img --exit-when-up 2";
+
+/// `reveille boot`
+#[derive(Clone, Debug, Args)]
+pub struct BootArgs {
+    /// The kernel to boot
+    #[arg(value_name = "KERNEL", value_hint = ValueHint::FilePath)]
+    pub kernel: PathBuf,
+    /// Initial RAM disks, loaded in this order
+    #[arg(value_name = "INITRD", value_hint = ValueHint::FilePath)]
+    pub initrd: Vec<PathBuf>,
+    /// Command line of the kernel
+    #[arg(long, value_name = "TEXT", default_value = "", allow_hyphen_values = true)]
+    pub cmdline: String,
+    /// The interface with the machines [default: the only one there is]
+    #[arg(short, long, value_name = "NAME")]
+    pub interface: Option<String>,
+    /// Be the DHCP server and give these addresses, such as 10.0.0.100-10.0.0.200
+    #[arg(long, value_name = "FIRST-LAST", value_parser = parse_pool, conflicts_with = "proxy")]
+    pub dhcp: Option<Pool>,
+    /// Offer boot programs beside another DHCP server (this is the default)
+    #[arg(long)]
+    pub proxy: bool,
+    /// The default router that leases name
+    #[arg(long, value_name = "ADDRESS", requires = "dhcp")]
+    pub router: Option<Ipv4Addr>,
+    /// A name server that leases name; may be repeated
+    #[arg(long, value_name = "ADDRESS", requires = "dhcp")]
+    pub dns: Vec<Ipv4Addr>,
+    /// TCP port of the HTTP server
+    #[arg(long, value_name = "PORT", default_value_t = 80,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub http_port: u16,
+    /// A folder with boot programs (snponly.efi, undionly.kpxe, …), looked into first
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub programs: Option<PathBuf>,
+    /// End successfully once this many machines have reported that they are up
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub exit_when_up: Option<u32>,
+    /// Who this process becomes once its ports are open, if it was started as root
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+const SERVE_NOTES: &str = "\
+Signals:
+  SIGHUP           read the configuration anew; if anything is wrong with it, say so and go on
+                   with the old one. Running transfers keep their files.
+  SIGTERM, SIGINT  take no new work, let running transfers end (a minute at most), then end;
+                   a second one ends at once
+
+Files below the images' root may be added and replaced at any time: replace them by renaming,
+so that no machine gets half of a new one.
+
+Examples:
+  reveille serve
+  reveille serve --config /srv/boot/reveille.toml --user reveille --log-format json";
+
+/// `reveille serve`
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT,
+          value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+    /// Who this process becomes once its ports are open, if it was started as root
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+const CHECK_NOTES: &str = "\
+Opens no port and changes nothing. Exit status 0 means that `reveille serve` would start with
+this file here and now, as far as the file decides.
+
+Examples:
+  reveille check
+  reveille check ./reveille.toml && systemctl reload reveille";
+
+/// `reveille check`
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration file
+    #[arg(value_name = "FILE", default_value = CONFIG_DEFAULT, value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+    /// The same, as `serve` takes it
+    #[arg(short = 'c', long = "config", value_name = "FILE", hide = true,
+          conflicts_with = "config", value_hint = ValueHint::FilePath)]
+    pub config_option: Option<PathBuf>,
+}
+
+impl CheckArgs {
+    /// The file, in whichever way it was given.
+    pub fn file(&self) -> &PathBuf {
+        self.config_option.as_ref().unwrap_or(&self.config)
+    }
+}
+
+const COMPLETIONS_NOTES: &str = "\
+Examples:
+  reveille completions bash > /usr/share/bash-completion/completions/reveille
+  reveille completions zsh > /usr/local/share/zsh/site-functions/_reveille
+  reveille completions fish > ~/.config/fish/completions/reveille.fish";
+
+/// `reveille completions`
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Reads `10.0.0.100-10.0.0.200`; the last address may be cut to its last number.
+fn parse_pool(text: &str) -> Result<Pool, String> {
+    let usage = || "expected a range of addresses, such as 10.0.0.100-10.0.0.200".to_owned();
+    let (first, last) = text.split_once('-').ok_or_else(usage)?;
+    let (first, last) = (first.trim(), last.trim());
+    let first: Ipv4Addr = first.parse().map_err(|_| usage())?;
+    let last: Ipv4Addr = match last.parse::<u8>() {
+        Ok(number) => {
+            let [a, b, c, _] = first.octets();
+            Ipv4Addr::new(a, b, c, number)
+        }
+        Err(_) => last.parse().map_err(|_| usage())?,
+    };
+    if first > last {
+        return Err(format!("{first} comes after {last}: the lower address goes first"));
+    }
+    Ok(Pool { first, last })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(words: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(words.split_whitespace())
+    }
+
+    fn error(words: &str) -> ErrorKind {
+        parse(words).unwrap_err().kind()
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_kernel_is_all_that_boot_needs() {
+        let cli = parse("reveille boot vmlinuz").unwrap();
+        let Command::Boot(boot) = cli.command else { panic!("it is a boot") };
+        assert_eq!(boot.kernel, PathBuf::from("vmlinuz"));
+        assert!(boot.initrd.is_empty() && boot.dhcp.is_none() && boot.interface.is_none());
+        assert_eq!(boot.http_port, 80);
+    }
+
+    #[test]
+    fn everything_else_may_be_said() {
+        let cli = parse(
+            "reveille boot k a b --cmdline=-x -i eno1 --dhcp 10.0.0.100-200 --router 10.0.0.1 \
+             --dns 10.0.0.2 --dns 10.0.0.3 --http-port 8080 --exit-when-up 2 -vv --log-format json",
+        )
+        .unwrap();
+        assert_eq!(cli.log.verbose, 2);
+        let Command::Boot(boot) = cli.command else { panic!("it is a boot") };
+        assert_eq!(boot.initrd.len(), 2);
+        assert_eq!(boot.cmdline, "-x");
+        let pool = boot.dhcp.unwrap();
+        assert_eq!((pool.first.to_string(), pool.size()), ("10.0.0.100".to_owned(), 101));
+        assert_eq!((boot.dns.len(), boot.http_port, boot.exit_when_up), (2, 8080, Some(2)));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        assert_eq!(error("reveille boot"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(error("reveille boot k --proxy --dhcp 10.0.0.1-2"), ErrorKind::ArgumentConflict);
+        assert_eq!(error("reveille boot k --router 10.0.0.1"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(error("reveille boot k --http-port 0"), ErrorKind::ValueValidation);
+        assert_eq!(error("reveille bot k"), ErrorKind::InvalidSubcommand);
+    }
+
+    #[test]
+    fn ranges_are_explained() {
+        for (text, words) in [
+            ("10.0.0.100", "expected a range"),
+            ("10.0.0.100-", "expected a range"),
+            ("10.0.0.9-10.0.0.1", "10.0.0.9 comes after 10.0.0.1"),
+            ("10.0.0.9-300", "expected a range"),
+        ] {
+            let error = parse_pool(text).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn check_takes_its_file_either_way() {
+        for words in ["reveille check a.toml", "reveille check --config a.toml"] {
+            let Command::Check(check) = parse(words).unwrap().command else { panic!("{words}") };
+            assert_eq!(check.file(), &PathBuf::from("a.toml"));
+        }
+        let Command::Check(check) = parse("reveille check").unwrap().command else { panic!() };
+        assert_eq!(check.file(), &PathBuf::from(CONFIG_DEFAULT));
+    }
+}
