@@ -91,9 +91,9 @@ The link may have a DHCP server of its own: boot programs are then offered besid
 (ProxyDHCP). On a link without one, --dhcp RANGE gives addresses as well. Firmware loads iPXE
 first, from the Debian package `ipxe` or from --programs; iPXE loads the kernel by HTTP.
 
-In the command line of the kernel, {{ machine.mac }}, {{ machine.address }} and other facts stand
-for what is known of each machine. A system that fetches {{ urls.up }} is reported as up:
-  --cmdline 'console=ttyS0 report={{ urls.up }}'
+In the command line of the kernel, {{ mac }}, {{ address }} and other gaps are filled with what is
+known of each machine. A system that fetches {{ node_url }}up is reported as up:
+  --cmdline 'console=ttyS0 report={{ node_url }}up'
 
 Examples:
   A kernel with an initial RAM disk, beside the site's DHCP server:
