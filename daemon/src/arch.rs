@@ -9,7 +9,7 @@ type Entry = (&'static str, &'static [u16]);
 
 /// Single firmware interfaces first, then families. 7 and 9 always go together: RFC 4578 had
 /// them swapped (erratum 4624), and firmware sends either for x64 UEFI.
-const ARCHS: [Entry; 19] = [
+const ARCHS: [Entry; 21] = [
     ("x86-bios", &[0x00, 0x14]),
     ("x86-uefi", &[0x06, 0x0f]),
     ("x86_64-uefi", &[0x07, 0x09, 0x10, 0x11]),
@@ -29,6 +29,8 @@ const ARCHS: [Entry; 19] = [
     // A BIOS says nothing about its processor; today it is a 64-bit one.
     ("x86_64", &[0x00, 0x14, 0x07, 0x09, 0x10, 0x11]),
     ("x86_64-bios", &[0x00, 0x14]),
+    ("x64-uefi", &[0x07, 0x09, 0x10, 0x11]),
+    ("amd64", &[0x00, 0x14, 0x07, 0x09, 0x10, 0x11]),
     ("x86", &[0x00, 0x14, 0x06, 0x0f]),
     ("arm32", &[0x0a, 0x12, 0x15, 0x17]),
     ("arm64", &[0x0b, 0x13, 0x16, 0x18]),
@@ -54,5 +56,27 @@ pub fn label(arch: ArchType) -> String {
     match ARCHS.iter().find(|(_, numbers)| numbers.contains(&arch.0)) {
         Some((name, _)) => (*name).to_owned(),
         None => format!("architecture {}", arch.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seven_and_nine_are_never_parted() {
+        for name in names() {
+            let numbers = numbers(name).expect("known");
+            assert_eq!(numbers.contains(&ArchType(7)), numbers.contains(&ArchType(9)), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_and_labels() {
+        assert_eq!(numbers("X86_64-UEFI"), numbers("x64-uefi"));
+        assert_eq!(numbers("itanium"), None);
+        assert_eq!(label(ArchType(9)), "x86_64-uefi");
+        assert_eq!(label(ArchType(0)), "x86-bios");
+        assert_eq!(label(ArchType(2)), "architecture 2");
     }
 }

@@ -91,13 +91,25 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .map(|(_, known)| known)
 }
 
+/// Advice on a name that is not known: the nearest one that is, or all of them.
+pub fn choices<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    match (nearest(name, known.iter().copied()), known.as_slice()) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, []) => "there are none".to_owned(),
+        (None, [only]) => format!("there is only `{only}`"),
+        (None, all) => format!("there are {}", all.join(", ")),
+    }
+}
+
 /// An entry of the configuration by its keys and positions, such as `network[0].pool[1]`; and,
 /// for an entry that is a text, optionally a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Keys and positions from the top.
     pub steps: Vec<Step>,
-    /// Bytes of the entry's text that are meant; `None` means all of it.
+    /// Bytes of the entry's text (without steps: of the file's) that are meant; `None` means all
+    /// of it.
     pub part: Option<std::ops::Range<usize>>,
 }
 
@@ -114,6 +126,11 @@ impl Place {
     /// The whole configuration.
     pub fn top() -> Self {
         Self::default()
+    }
+
+    /// Bytes of the file itself, for what is no entry.
+    pub fn bytes(bytes: std::ops::Range<usize>) -> Self {
+        Self { steps: Vec::new(), part: Some(bytes) }
     }
 
     /// Below this, the entry `key`.

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use reveille_core::view::{DhcpMode, Machine, MachineKey, Machines, Network, ProfileId};
 
-use crate::problem::{Place, Problem, nearest};
+use crate::problem::{Place, Problem, choices};
 use crate::site::{Site, SiteMachine};
 
 /// The machines of `site`, as far as they have no problems.
@@ -64,11 +64,7 @@ fn profile_of(
     let found = site.profiles.iter().position(|profile| profile.name == *name);
     if found.is_none() {
         let names = site.profiles.iter().map(|profile| profile.name.as_str());
-        let help = match nearest(name, names.clone()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if site.profiles.is_empty() => "there are no profiles".to_owned(),
-            None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
-        };
+        let help = choices(name, names);
         let what = format!("there is no profile `{name}`");
         problems.push(Problem::error(place.key("profile"), what).help(help));
     }

@@ -6,11 +6,10 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use reveille_core::engine::InterfaceId;
-use reveille_core::mac::MacAddr;
 use reveille_core::view::{DhcpMode, Interface, Network, Subnet};
 
 use crate::host::{Host, HostInterface};
-use crate::problem::{Place, Problem, nearest};
+use crate::problem::{Place, Problem, choices};
 use crate::site::{LEASE_DEFAULT, Site, SiteNetwork};
 
 /// The networks of a site, on the interfaces of a host.
@@ -136,10 +135,7 @@ fn named_interface<'h>(
     let place = place.key("interface");
     let Some(interface) = host.interface(name) else {
         let names = host.interfaces.iter().map(|interface| interface.name.as_str());
-        let help = match nearest(name, names.clone()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
-        };
+        let help = choices(name, names);
         let what = format!("this host has no interface `{name}`");
         return Err(Box::new(Problem::error(place, what).help(help)));
     };
@@ -251,7 +247,7 @@ impl Resolved {
             self.ifindexes.push(interface.index);
             self.interfaces.push(Interface {
                 name: interface.name.as_str().into(),
-                mac: interface.mac.unwrap_or(MacAddr::default()),
+                mac: interface.mac.unwrap_or_default(),
                 mtu: interface.mtu,
                 link_unicast: interface.link_unicast,
                 advertise_from: None,
