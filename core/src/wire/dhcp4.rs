@@ -202,7 +202,7 @@ impl<'a> Message<'a> {
     /// [`ParseError::Truncated`] for less than the 236 bytes of the header or for an option that
     /// leaves its area, [`ParseError::BadLength`] for `hlen` above 16 or a bad option 52,
     /// [`ParseError::BadValue`] for an overload other than 1 to 3, [`ParseError::TooMany`] for
-    /// more than [`OPTIONS_MAX`] options.
+    /// more than [`OPTIONS_MAX`] options or [`SPLIT_OPTIONS_MAX`] split ones.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let mut reader = Reader::new(bytes);
         let header: &Header = reader.header()?;
@@ -227,6 +227,9 @@ impl<'a> Message<'a> {
         let sname: &[u8] = if message.overload & OVERLOAD_SNAME != 0 { &header.sname } else { &[] };
         message.scan(file, &mut count)?;
         message.scan(sname, &mut count)?;
+        if message.repeated.len() > SPLIT_OPTIONS_MAX {
+            return Err(ParseError::TooMany);
+        }
         message.areas = [options, file, sname];
         Ok(message)
     }
@@ -379,6 +382,9 @@ pub const HEADER_BYTES: usize = size_of::<Header>();
 pub const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
 /// The most options, pieces counted apart, that a message may hold.
 pub const OPTIONS_MAX: usize = 256;
+/// The most options that a message may hold in pieces. Joining one walks over all others, so this
+/// bounds the work that a hostile message causes; real clients split one or two.
+pub const SPLIT_OPTIONS_MAX: u32 = 8;
 /// Where servers and relay agents listen.
 pub const SERVER_PORT: u16 = 67;
 /// Where clients listen.

@@ -25,6 +25,11 @@ impl CodeSet {
         new
     }
 
+    /// The number of members.
+    pub fn len(&self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).fold(0, u32::saturating_add)
+    }
+
     /// Whether nothing is in the set.
     pub const fn is_empty(&self) -> bool {
         matches!(self.0, [0, 0, 0, 0])

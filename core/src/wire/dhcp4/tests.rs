@@ -103,6 +103,16 @@ fn refuses_what_no_message_can_be() {
 }
 
 #[test]
+fn only_a_few_options_may_be_split() {
+    let twice = |count: u8| {
+        let pieces: Vec<u8> = (100..100 + count).chain(100..100 + count).collect();
+        message(&pieces.iter().flat_map(|code| [*code, 0]).collect::<Vec<_>>(), b"", b"")
+    };
+    assert_eq!(Message::parse(&twice(8)).unwrap().repeated().len(), SPLIT_OPTIONS_MAX);
+    assert_eq!(Message::parse(&twice(9)).err(), Some(ParseError::TooMany));
+}
+
+#[test]
 fn pad_end_and_a_missing_end_are_understood() {
     let one = vec![(53, vec![1])];
     assert_eq!(codes(&message(&[0, 0, 53, 1, 1, 0, 255], b"", b"")), one);
