@@ -7,6 +7,7 @@
 pub mod arch;
 pub mod args;
 pub mod boot;
+pub mod check;
 pub mod config;
 pub mod host;
 pub mod images;

@@ -1,0 +1,149 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use reveille_core::image::ImageId;
+use reveille_core::mac::MacAddr;
+use reveille_core::view::File;
+
+use super::*;
+use crate::host::HostInterface;
+
+fn host() -> Host {
+    let interface = HostInterface {
+        name: "eno1".to_owned(),
+        index: 2,
+        mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
+        mtu: 1500,
+        up: true,
+        loopback: false,
+        addresses: vec!["10.20.0.2/16".parse().expect("an address")],
+        link_local: None,
+        link_unicast: true,
+        internal: false,
+        forwards_ipv6: false,
+    };
+    Host { interfaces: vec![interface] }
+}
+
+/// Takes files for there without looking, beside those that were found.
+fn survey(
+    there: &'static [&'static str],
+) -> impl FnOnce(&Site, Vec<NamedFile>) -> (Catalogue, Vec<Problem>) {
+    move |_, named| {
+        let names: BTreeSet<String> = named
+            .into_iter()
+            .map(|file| file.name)
+            .chain(there.iter().map(|n| (*n).into()))
+            .collect();
+        let mut catalogue = Catalogue::with_seed(0);
+        for name in names {
+            let file = File {
+                image: ImageId { slot: 0, generation: 0 },
+                len: 1,
+                etag: "\"1\"".into(),
+                last_modified: "Thu, 01 Jan 1970 00:00:00 GMT".into(),
+                content_type: "application/octet-stream",
+            };
+            assert!(catalogue.insert(name.into(), file).is_none());
+        }
+        (catalogue, Vec::new())
+    }
+}
+
+/// A system with iPXE for BIOS, and the file `reveille.toml` with this text.
+struct Case {
+    folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Case {
+    fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ipxe = folder.path().join("usr/lib/ipxe");
+        fs::create_dir_all(&ipxe).expect("a folder");
+        fs::write(ipxe.join("undionly.kpxe"), "kpxe").expect("a file");
+        let path = folder.path().join("reveille.toml");
+        fs::write(&path, text).expect("a file");
+        Self { folder, path }
+    }
+
+    fn check(&self, there: &'static [&'static str]) -> Verdict {
+        let host = host();
+        let around = Surroundings { host: &host, system: self.folder.path(), colour: false };
+        let verdict = check(&self.path, &around, survey(there));
+        let folder = self.folder.path().to_str().expect("text");
+        Verdict { text: verdict.text.replace(folder, "/folder"), ..verdict }
+    }
+}
+
+const EXAMPLE: &str = include_str!("../../../packaging/reveille.toml");
+
+/// The example as it ships, but for the folder that is not on this machine.
+fn example() -> Case {
+    Case::new(&EXAMPLE.replace("root = \"/srv/boot\"", "root = \".\""))
+}
+
+const EXAMPLE_FILES: &[&str] = &["debian/vmlinuz", "microcode.img", "debian/initrd.img"];
+
+#[test]
+fn the_example_is_good() {
+    let verdict = example().check(EXAMPLE_FILES);
+    assert!(verdict.good, "{}", verdict.text);
+    insta::assert_snapshot!(verdict.text);
+}
+
+#[test]
+fn the_example_shows_every_key() {
+    let uncommented: String = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            // Switched off by a mark: a table or a key with its value.
+            Some(off) if off.starts_with("[[") || off.split_whitespace().nth(1) == Some("=") => off,
+            _ => line,
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    let uncommented = uncommented.replace("\nroot = \"/srv/boot\"", "\nroot = \".\"");
+    // A key stands above the first table.
+    let (shards, rest) = ("shards = 2\n", uncommented.replace("\nshards = 2", "\n#"));
+    let case = Case::new(&(shards.to_owned() + &rest));
+    let site = match config::load(&case.path) {
+        Ok(configuration) => configuration.site,
+        Err(failure) => panic!("{}", failure.report(false)),
+    };
+    assert_eq!(site.shards, Some(2));
+    assert_eq!(site.programs.folders.len(), 1);
+    assert_eq!(site.programs.overrides.len(), 1);
+    assert_eq!(site.networks[0].server, Some("10.20.0.2".parse().expect("an address")));
+}
+
+#[test]
+fn the_servers_of_the_example_are_the_defaults() {
+    let case = example();
+    let site = config::load(&case.path).expect("it is good").site;
+    let unsaid = Site::default();
+    assert_eq!(site.tftp, unsaid.tftp);
+    assert_eq!(site.http, unsaid.http);
+    assert_eq!(site.networks[0].lease, Some(crate::site::LEASE_DEFAULT));
+}
+
+#[test]
+fn what_is_missing_is_told_in_its_place() {
+    let verdict = example().check(&["debian/vmlinuz"]);
+    assert!(!verdict.good);
+    insta::assert_snapshot!(verdict.text);
+}
+
+#[test]
+fn warnings_do_not_fail_a_check() {
+    let verdict = Case::new("[tftp]\nport = 6969\n").check(&[]);
+    assert!(verdict.good);
+    insta::assert_snapshot!(verdict.text);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_good() {
+    let case = Case::new("[[network");
+    assert!(!case.check(&[]).good);
+}
