@@ -56,11 +56,16 @@ pub fn check(
     let (catalogue, unserved) = survey(site, named);
     problems.extend(unserved);
     let built = view::build(site, around.host, catalogue, &programs, 0);
-    let built = built.map(|built| {
-        problems.extend(built.warnings.iter().cloned());
-        built
-    });
-    let built = built.map_err(|more| problems.extend(more)).ok();
+    let built = match built {
+        Ok(built) => {
+            problems.extend(built.warnings.iter().cloned());
+            Some(built)
+        }
+        Err(more) => {
+            problems.extend(more);
+            None
+        }
+    };
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
     let mut text = String::new();
     if !problems.is_empty() {

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::hash::Hash;
 use std::net::Ipv4Addr;
 
-use reveille_core::view::{DhcpMode, Machine, MachineKey, Machines, Network, ProfileId};
+use reveille_core::view::{DhcpMode, Loader, Machine, MachineKey, Machines, Network, ProfileId};
 
 use crate::problem::{Place, Problem, choices};
 use crate::site::{Site, SiteMachine};
@@ -26,7 +26,8 @@ pub(super) fn collect(
         check_address(meant, networks, &place, problems);
         seen.check(meant, &place, problems);
         let profile = profile_of(site, meant, &place, problems);
-        if problems.len() > before {
+        check_serial_alone(site, meant, profile, &place, problems);
+        if super::has_errors(&problems[before..]) {
             continue;
         }
         let machine = Machine {
@@ -94,6 +95,29 @@ fn check_machine(meant: &SiteMachine, place: &Place, problems: &mut Vec<Problem>
             );
             problems.push(Problem::error(place.key(name), what));
         }
+    }
+}
+
+/// What depends on a serial number alone comes too late for DHCP, which does not tell it.
+fn check_serial_alone(
+    site: &Site,
+    meant: &SiteMachine,
+    profile: Option<ProfileId>,
+    place: &Place,
+    problems: &mut Vec<Problem>,
+) {
+    if meant.serial.is_none() || !meant.macs.is_empty() || meant.uuid.is_some() {
+        return;
+    }
+    let help = "add its mac or uuid";
+    if meant.address.is_some() {
+        let what = "DHCP does not tell serial numbers, so nobody is given this address";
+        problems.push(Problem::warning(place.key("address"), what).help(help));
+    }
+    let profile = profile.and_then(|id| site.profiles.get(usize::from(id.0)));
+    if profile.is_some_and(|profile| profile.loader != Loader::Ipxe) {
+        let what = "only iPXE tells serial numbers, and this profile does without iPXE";
+        problems.push(Problem::error(place.key("profile"), what).help(help));
     }
 }
 

@@ -101,6 +101,11 @@ fn check_loader(meant: &SiteProfile, programs: &Found, place: &Place, problems: 
         Loader::Pxelinux => ("bios", "PXELINUX"),
         Loader::Grub => ("uefi", "GRUB"),
     };
+    if meant.loader != Loader::Ipxe && meant.rule.needs_facts() {
+        let what = format!("{name} does not tell a machine's product or manufacturer");
+        let help = "match by arch or mac, or let iPXE load the kernel";
+        problems.push(Problem::error(place.clone(), what).help(help));
+    }
     let able = arch::numbers(here).unwrap_or_default();
     if !archs.is_empty() && !able.is_empty() && !archs.iter().any(|arch| able.contains(arch)) {
         let what = format!("{name} cannot boot {}", arch::label(archs[0]));

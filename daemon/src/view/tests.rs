@@ -307,3 +307,25 @@ fn ports_and_blocks_have_bounds() {
     site.shards = Some(0);
     assert_eq!(build_on(&site, &host()).expect_err("bounds").len(), 5);
 }
+
+#[test]
+fn what_only_ipxe_tells_is_of_no_use_before_it() {
+    let network =
+        SiteNetwork { pools: vec![pool("10.20.1.0", "10.20.1.255")], ..SiteNetwork::default() };
+    let mut site = site(network);
+    let rule = MatchRule { product: Some("R6*".into()), ..MatchRule::default() };
+    site.profiles.push(SiteProfile { loader: Loader::Grub, rule, ..profile("grub") });
+    let serial = SiteMachine { serial: Some("9XK2TV3".to_owned()), ..SiteMachine::default() };
+    let address = Some("10.20.0.17".parse().expect("an address"));
+    let hostname = Some("n17".to_owned());
+    site.machines = vec![
+        SiteMachine { address, hostname, profile: Some("all".to_owned()), ..serial.clone() },
+        SiteMachine {
+            serial: Some("X".to_owned()),
+            profile: Some("grub".to_owned()),
+            ..serial.clone()
+        },
+        SiteMachine { serial: Some("Y".to_owned()), address, ..machine(3) },
+    ];
+    insta::assert_snapshot!(problems(&site));
+}
