@@ -4,6 +4,8 @@
 //! parts, in bounded memory and time. Facts that a client told are made harmless when they are
 //! parsed ([`crate::text::Text::sanitised`]), so they cannot break out of the text.
 
+pub mod pool;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};

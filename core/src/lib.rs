@@ -26,6 +26,7 @@ pub mod resource;
 pub mod rng;
 pub mod table;
 pub mod text;
+pub mod tftp;
 pub mod time;
 pub mod view;
 pub mod wire;

@@ -43,6 +43,21 @@ pub const OFFER_HOLD: Duration = Duration::from_secs(120);
 /// TFTP transfers of one shard at one time.
 pub const TFTP_TRANSFERS_MAX: u32 = 16_384;
 
+/// Transfers from one source address that it has not acknowledged yet: a forged request makes us
+/// send to its victim, so this bounds what a flood of them does. A machine room behind one
+/// address translator stays below.
+pub const TFTP_UNCONFIRMED_PER_SOURCE_MAX: u16 = 1024;
+
+/// ERROR packets of one shard that wait to be sent. Clients that get none ask again.
+pub const TFTP_REFUSALS_MAX: usize = 256;
+
+/// ERROR packets a second to peers that have no transfer here (RFC 1350 §4).
+pub const TFTP_STRAY_ERRORS_PER_SECOND: u32 = 100;
+
+/// Transfers that ended a moment ago, remembered by digest so that late packets of theirs are
+/// known; a power of two.
+pub const TFTP_FAREWELLS_MAX: usize = 4096;
+
 /// HTTP connections of one shard at one time.
 pub const HTTP_CONNECTIONS_MAX: u32 = 16_384;
 
@@ -94,4 +109,5 @@ const _: () = {
     // Every datagram of a split has its own TFTP header in the head buffer.
     assert!(HEAD_BYTES >= SPLIT_SEGMENTS_MAX as usize * 4);
     assert!(EVENT_NAME_BYTES < 256);
+    assert!(TFTP_FAREWELLS_MAX.is_power_of_two());
 };

@@ -1,0 +1,135 @@
+//! Keeps strangers from using us against others: TFTP proves no address, so a forged request
+//! makes a server send to whoever is named in it.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::engine::{Datagram, Discard};
+use crate::hash::KeyedHash;
+use crate::limits::{TFTP_FAREWELLS_MAX, TFTP_STRAY_ERRORS_PER_SECOND};
+use crate::rng::Rng;
+use crate::time::Instant;
+use crate::view::View;
+use crate::wire::tftp::SERVER_PORT;
+
+/// Bounds on what goes to addresses that have not proved that they asked.
+#[derive(Debug)]
+pub(super) struct Guard {
+    hash: KeyedHash,
+    /// Transfers without an acknowledgement, counted by the hash of their source address. Two
+    /// addresses that share a counter share the bound.
+    unconfirmed: Box<[u16]>,
+    unconfirmed_max: u16,
+    /// Digests of what has ended, each at the place that its own bits name; a later one replaces
+    /// an earlier.
+    farewells: Box<[u64]>,
+    /// The second in which `strays` were answered.
+    strays_since: Instant,
+    strays: u32,
+}
+
+impl Guard {
+    /// `unconfirmed_max` transfers for each source, and counters for `transfers` sources.
+    pub(super) fn new(transfers: u32, unconfirmed_max: u16, rng: &mut Rng) -> Self {
+        let counters = transfers.max(1).next_power_of_two() as usize * 2;
+        Self {
+            hash: KeyedHash::new(rng),
+            unconfirmed: vec![0; counters].into_boxed_slice(),
+            unconfirmed_max,
+            farewells: vec![0; TFTP_FAREWELLS_MAX].into_boxed_slice(),
+            strays_since: Instant::ZERO,
+            strays: 0,
+        }
+    }
+
+    /// Counts a transfer that begins, unless `source` has too many.
+    pub(super) fn admit(&mut self, source: IpAddr) -> bool {
+        let max = self.unconfirmed_max;
+        let count = self.count_of(source);
+        let admitted = *count < max;
+        *count += u16::from(admitted);
+        admitted
+    }
+
+    /// A transfer that was admitted has been acknowledged, or has ended without that.
+    pub(super) fn release(&mut self, source: IpAddr) {
+        let count = self.count_of(source);
+        assert!(*count > 0, "what is released was admitted");
+        *count -= 1;
+    }
+
+    fn count_of(&mut self, source: IpAddr) -> &mut u16 {
+        let place = place_of(self.hash.hash(&source), self.unconfirmed.len());
+        &mut self.unconfirmed[place]
+    }
+
+    /// Remembers for a while that what `digest` stands for has ended.
+    pub(super) fn remember(&mut self, digest: u64) {
+        self.farewells[place_of(digest, TFTP_FAREWELLS_MAX)] = digest;
+    }
+
+    /// Whether what `digest` stands for has ended a while ago.
+    pub(super) fn remembers(&self, digest: u64) -> bool {
+        self.farewells[place_of(digest, TFTP_FAREWELLS_MAX)] == digest
+    }
+
+    /// Whether one more packet without a transfer may be answered in this second.
+    pub(super) fn may_answer_stray(&mut self, now: Instant) -> bool {
+        if now - self.strays_since >= Duration::from_secs(1) {
+            self.strays_since = now;
+            self.strays = 0;
+        }
+        self.strays += 1;
+        self.strays <= TFTP_STRAY_ERRORS_PER_SECOND
+    }
+}
+
+/// Whether an answer to `datagram` would go to a client of a configured network, and to one only.
+///
+/// # Errors
+/// [`Discard::BadSource`] for senders that no client is, and for requests to a whole network;
+/// [`Discard::UnknownNetwork`] for what comes from elsewhere.
+pub(super) fn check_addresses(datagram: &Datagram<'_>, view: &View) -> Result<(), Discard> {
+    let source = datagram.source;
+    // 69 is another server's port: two servers could talk to each other without end.
+    if matches!(source.port(), 0 | SERVER_PORT) || source.ip().is_unspecified() {
+        return Err(Discard::BadSource);
+    }
+    if is_group(source.ip(), view) || is_group(datagram.destination.ip(), view) {
+        return Err(Discard::BadSource);
+    }
+    if view.is_own_address(source.ip()) && !source.ip().is_loopback() {
+        return Err(Discard::BadSource);
+    }
+    match source.ip() {
+        IpAddr::V4(address) if view.network_of(address).is_none() => Err(Discard::UnknownNetwork),
+        IpAddr::V4(_) | IpAddr::V6(_) => Ok(()),
+    }
+}
+
+/// Whether `address` means more than one station.
+fn is_group(address: IpAddr, view: &View) -> bool {
+    match address {
+        IpAddr::V6(address) => address.is_multicast(),
+        IpAddr::V4(address) => {
+            address.is_multicast()
+                || address.is_broadcast()
+                || view.networks.iter().any(|network| {
+                    // Networks of one or two addresses have no broadcast (RFC 3021).
+                    network.subnet.prefix_len < 31 && network.subnet.broadcast() == address
+                })
+        }
+    }
+}
+
+/// The low bits of `hash`; `len` is a power of two.
+fn place_of(hash: u64, len: usize) -> usize {
+    assert!(len.is_power_of_two(), "the bits of a hash name a place");
+    let mask = len as u64 - 1;
+    usize::try_from(hash & mask).expect("places are numbered by usize")
+}
+
+#[cfg(test)]
+mod tests;

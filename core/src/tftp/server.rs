@@ -1,0 +1,416 @@
+//! The engine: finds the transfer that a datagram belongs to, and the one whose turn it is.
+
+use core::net::{IpAddr, SocketAddr};
+
+use hashbrown::HashTable;
+
+use super::guard::{Guard, check_addresses};
+use super::refusal::{Refusal, RefusalQueue};
+use super::session::{Path, Session, Source, Verdict};
+use crate::document::pool::DocumentPool;
+use crate::engine::{Datagram, Discard, Engine, Origin, Output, SendError, SocketId, Transmit};
+use crate::event::{Client, Event, EventKind, EventQueue, Outcome, Protocol};
+use crate::hash::KeyedHash;
+use crate::image::ImageId;
+use crate::limits;
+use crate::mac::MacAddr;
+use crate::rng::Rng;
+use crate::table::{Handle, ImagePins, ReadyRing, Slab, TimerWheel};
+use crate::time::Instant;
+use crate::view::View;
+use crate::wire::tftp::{ErrorCode, Packet, parse};
+
+/// What a [`TftpServer`] is built with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TftpConfig {
+    /// Transfers at one time.
+    pub transfers: u32,
+    /// Number of transfer sockets, [`SocketId`] 1 to this. Zero selects single-port mode: every
+    /// answer leaves by the listener, for clients behind a firewall that knows no TFTP.
+    pub transfer_sockets: u16,
+    /// Transfers that one source address may have before it acknowledges any.
+    pub unconfirmed_per_source: u16,
+    /// Decides jitter, hash keys and the first transfer socket.
+    pub seed: u64,
+}
+
+impl Default for TftpConfig {
+    fn default() -> Self {
+        Self {
+            transfers: limits::TFTP_TRANSFERS_MAX,
+            transfer_sockets: 4,
+            unconfirmed_per_source: limits::TFTP_UNCONFIRMED_PER_SOURCE_MAX,
+            seed: 0,
+        }
+    }
+}
+
+/// The TFTP server of one shard.
+///
+/// [`SocketId`] 0 is the listener at the well-known port, the others are transfer sockets; see
+/// [`TftpConfig::transfer_sockets`].
+#[derive(Debug)]
+pub struct TftpServer {
+    pub(super) sessions: Slab<Session>,
+    /// Slots of sessions by the client's address and port: a port has one transfer at a time.
+    index: HashTable<u32>,
+    hash: KeyedHash,
+    /// Sessions with output whose client has acknowledged something. They go first: firmware
+    /// waits seconds for a first packet, and gives up quickly in the middle.
+    running: ReadyRing,
+    /// Sessions with output that have not been acknowledged yet.
+    beginning: ReadyRing,
+    /// Turns that `running` had since `beginning` had one.
+    turns: u32,
+    wheel: TimerWheel,
+    pub(super) documents: DocumentPool,
+    pub(super) pins: ImagePins,
+    refusals: RefusalQueue,
+    pub(super) guard: Guard,
+    events: EventQueue,
+    rng: Rng,
+    transfer_sockets: u16,
+    next_socket: u16,
+    pub(super) draining: bool,
+}
+
+impl TftpServer {
+    /// A server that allocates all its tables now.
+    ///
+    /// # Panics
+    /// If `config.transfers` is zero.
+    pub fn new(config: TftpConfig) -> Self {
+        assert!(config.transfers > 0, "a server without places serves nobody");
+        let mut rng = Rng::new(config.seed);
+        Self {
+            sessions: Slab::new(config.transfers),
+            // A table that is never more than half full cleans itself in place and never grows.
+            index: HashTable::with_capacity(config.transfers as usize * 2 + 2),
+            hash: KeyedHash::new(&mut rng),
+            running: ReadyRing::new(config.transfers),
+            beginning: ReadyRing::new(config.transfers),
+            turns: 0,
+            wheel: TimerWheel::new(config.transfers),
+            documents: DocumentPool::new(limits::DOCUMENTS_MAX.min(config.transfers)),
+            pins: ImagePins::new(limits::IMAGES_MAX),
+            refusals: RefusalQueue::new(limits::TFTP_REFUSALS_MAX),
+            guard: Guard::new(config.transfers, config.unconfirmed_per_source, &mut rng),
+            events: EventQueue::new(limits::EVENTS_MAX),
+            transfer_sockets: config.transfer_sockets,
+            next_socket: rng.below(u32::from(config.transfer_sockets.max(1))) as u16,
+            rng,
+            draining: false,
+        }
+    }
+
+    fn on_ack(
+        &mut self,
+        datagram: &Datagram<'_>,
+        block: u16,
+        now: Instant,
+        view: &View,
+    ) -> Result<(), Discard> {
+        let Some(slot) = self.transfer_of(datagram) else {
+            return self.on_stray(datagram, now, view);
+        };
+        let session = self.sessions.at_mut(slot).expect("the index names sessions that live");
+        let was_confirmed = session.is_confirmed();
+        let verdict = session.on_ack(block, now)?;
+        if session.is_confirmed() && !was_confirmed {
+            self.guard.release(datagram.source.ip());
+        }
+        self.obey(slot, verdict, now);
+        Ok(())
+    }
+
+    /// ERROR ends a transfer at any time and is never answered (RFC 1350 §7). Firmware breaks off
+    /// after the OACK of a request that only asked for the size.
+    fn on_error(&mut self, datagram: &Datagram<'_>, now: Instant) -> Result<(), Discard> {
+        let slot = self.transfer_of(datagram).ok_or(Discard::UnknownSession)?;
+        self.end(slot, Outcome::Aborted, now);
+        Ok(())
+    }
+
+    /// A packet from a peer that has no transfer on this socket: it is told so, and no transfer is
+    /// disturbed (RFC 1350 §4). Late packets of a transfer that has just ended are no mistake.
+    fn on_stray(
+        &mut self,
+        datagram: &Datagram<'_>,
+        now: Instant,
+        view: &View,
+    ) -> Result<(), Discard> {
+        check_addresses(datagram, view)?;
+        let listener = datagram.socket == LISTENER && self.transfer_sockets > 0;
+        let ended = self.guard.remembers(self.tail_digest(datagram.socket, datagram.source));
+        if !listener && !ended && self.guard.may_answer_stray(now) {
+            self.refusals.push(Refusal {
+                path: Path {
+                    socket: datagram.socket,
+                    interface: datagram.interface,
+                    local: datagram.destination.ip(),
+                    client: datagram.source,
+                },
+                code: ErrorCode::UNKNOWN_TRANSFER_ID,
+                message: "unknown transfer id",
+            })?;
+        }
+        Err(Discard::UnknownSession)
+    }
+
+    /// Sends an ERROR from a transfer socket: for requests that get no session.
+    pub(super) fn refuse(
+        &mut self,
+        datagram: &Datagram<'_>,
+        code: ErrorCode,
+        message: &'static str,
+    ) -> Result<(), Discard> {
+        let path = self.new_path(datagram);
+        self.refusals.push(Refusal { path, code, message })
+    }
+
+    /// The path of a new transfer: transfer sockets take turns, so that a client that uses one
+    /// port again and again can tell its transfers apart.
+    pub(super) fn new_path(&mut self, datagram: &Datagram<'_>) -> Path {
+        let socket = if self.transfer_sockets == 0 {
+            LISTENER
+        } else {
+            self.next_socket = (self.next_socket + 1) % self.transfer_sockets;
+            SocketId(self.next_socket + 1)
+        };
+        Path {
+            socket,
+            interface: datagram.interface,
+            local: datagram.destination.ip(),
+            client: datagram.source,
+        }
+    }
+
+    /// The transfer that `datagram` is part of: same client and same socket of ours.
+    fn transfer_of(&self, datagram: &Datagram<'_>) -> Option<u32> {
+        let slot = self.find(datagram.source)?;
+        let session = self.sessions.at(slot).expect("the index names sessions that live");
+        (session.path.socket == datagram.socket).then_some(slot)
+    }
+
+    /// The transfer of `client`, on whatever socket.
+    pub(super) fn find(&self, client: SocketAddr) -> Option<u32> {
+        let is_of_client = |slot: &u32| {
+            self.sessions.at(*slot).is_some_and(|session| session.path.client == client)
+        };
+        self.index.find(self.hash.hash(&client), is_of_client).copied()
+    }
+
+    /// Begins a transfer; the caller made sure that there is room.
+    pub(super) fn begin(&mut self, session: Session, now: Instant) {
+        let client = session.path.client;
+        let started = EventKind::TransferStarted {
+            protocol: Protocol::Tftp,
+            name: session.subject.name,
+            bytes: session.content().len,
+        };
+        self.tell(session.subject.mac, client.ip(), started, now);
+        if let Source::Image(image) = session.content().source {
+            self.pins.pin(image);
+        }
+        let handle = self.sessions.insert(session).expect("there is room for a new session");
+        let (sessions, hash) = (&self.sessions, &self.hash);
+        let hash_of = |slot: &u32| {
+            let session = sessions.at(*slot).expect("the index names sessions that live");
+            hash.hash(&session.path.client)
+        };
+        self.index.insert_unique(hash.hash(&client), handle.slot, hash_of);
+        self.settle(handle.slot);
+    }
+
+    /// Ends a transfer and frees all that it holds.
+    pub(super) fn end(&mut self, slot: u32, outcome: Outcome, now: Instant) {
+        let handle = self.sessions.handle_at(slot).expect("only a live session ends");
+        let client = self.sessions.at(slot).expect("only a live session ends").path.client;
+        let indexed = self.index.find_entry(self.hash.hash(&client), |other| *other == slot);
+        indexed.expect("a live session is indexed").remove();
+        let session = self.sessions.remove(handle).expect("only a live session ends");
+        self.running.remove(slot);
+        self.beginning.remove(slot);
+        self.wheel.cancel(slot);
+        match session.content().source {
+            Source::Image(image) => self.pins.unpin(image),
+            Source::Document(id) => self.documents.release(id),
+        }
+        if !session.is_confirmed() {
+            self.guard.release(client.ip());
+        }
+        self.guard.remember(session.subject.digest);
+        self.guard.remember(self.tail_digest(session.path.socket, client));
+        let ended = EventKind::TransferEnded {
+            protocol: Protocol::Tftp,
+            name: session.subject.name,
+            bytes: session.bytes_acked(),
+            took: now - session.started(),
+            retransmits: session.retransmits(),
+            outcome,
+        };
+        self.tell(session.subject.mac, client.ip(), ended, now);
+    }
+
+    fn obey(&mut self, slot: u32, verdict: Verdict, now: Instant) {
+        match verdict {
+            Verdict::Continues => self.settle(slot),
+            Verdict::Ends(outcome) => self.end(slot, outcome, now),
+        }
+    }
+
+    /// Puts a session where its state says that it belongs: in line for a send buffer, or on the
+    /// timer wheel.
+    pub(super) fn settle(&mut self, slot: u32) {
+        let session = self.sessions.at(slot).expect("only live sessions are settled");
+        let (ring, other) = if session.is_confirmed() {
+            (&mut self.running, &mut self.beginning)
+        } else {
+            (&mut self.beginning, &mut self.running)
+        };
+        other.remove(slot);
+        if session.has_output() {
+            ring.push(slot);
+        } else {
+            ring.remove(slot);
+        }
+        match session.deadline() {
+            Some(deadline) => self.wheel.arm(slot, deadline),
+            None => {
+                self.wheel.cancel(slot);
+            }
+        }
+    }
+
+    /// The session whose turn it is to send. Running ones go first, but not for ever.
+    fn next_turn(&mut self) -> Option<u32> {
+        if self.turns < TURNS_OF_RUNNING && !self.running.is_empty() {
+            self.turns += 1;
+            return self.running.pop();
+        }
+        self.turns = 0;
+        self.beginning.pop().or_else(|| self.running.pop())
+    }
+
+    pub(super) fn tell(
+        &mut self,
+        mac: Option<MacAddr>,
+        address: IpAddr,
+        kind: EventKind,
+        now: Instant,
+    ) {
+        self.events.push(Event { at: now, client: Client { mac, address: Some(address) }, kind });
+    }
+
+    /// Digest of a request: its sender, the address it was sent to, and its words.
+    pub(super) fn request_digest(&self, datagram: &Datagram<'_>) -> u64 {
+        self.hash.hash(&(datagram.source, datagram.destination.ip(), datagram.payload))
+    }
+
+    /// Digest that stands for packets of `client` to `socket`.
+    fn tail_digest(&self, socket: SocketId, client: SocketAddr) -> u64 {
+        self.hash.hash(&(socket, client))
+    }
+}
+
+impl Engine for TftpServer {
+    type Input<'i> = Datagram<'i>;
+
+    fn handle_input(
+        &mut self,
+        datagram: Datagram<'_>,
+        now: Instant,
+        view: &View,
+    ) -> Result<(), Discard> {
+        match parse(datagram.payload).map_err(|_| Discard::Malformed)? {
+            Packet::ReadRequest(request) => self.on_read_request(&datagram, &request, now, view),
+            Packet::WriteRequest(request) => self.on_write_request(&datagram, &request, now, view),
+            Packet::Ack { block } => self.on_ack(&datagram, block, now, view),
+            Packet::Error { .. } => self.on_error(&datagram, now),
+            Packet::Data { .. } | Packet::OptionAck(_) => match self.transfer_of(&datagram) {
+                Some(_) => Err(Discard::NotForServer),
+                None => self.on_stray(&datagram, now, view),
+            },
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        // Ends: a session that has expired has output then, and no deadline.
+        while let Some(slot) = self.wheel.pop_expired(now) {
+            let session = self.sessions.at_mut(slot).expect("only live sessions have timers");
+            let verdict = session.on_timeout();
+            self.obey(slot, verdict, now);
+        }
+    }
+
+    fn poll_output(&mut self, head: &mut [u8], now: Instant, _view: &View) -> Option<Output> {
+        assert!(head.len() >= limits::HEAD_BYTES, "heads are lent whole");
+        if let Some(refusal) = self.refusals.pop() {
+            return Some(Output::Transmit(Transmit {
+                route: refusal.path.route(),
+                origin: NO_SESSION,
+                head_len: refusal.emit(head),
+                body: None,
+                split: None,
+            }));
+        }
+        let slot = self.next_turn()?;
+        let handle = self.sessions.handle_at(slot).expect("only live sessions have output");
+        let session = self.sessions.at_mut(slot).expect("only live sessions have output");
+        let datagrams = session.poll_output(head, &self.documents, now, &mut self.rng);
+        let route = session.path.route();
+        self.settle(slot);
+        Some(Output::Transmit(Transmit {
+            route,
+            origin: Origin(handle.to_bits()),
+            head_len: datagrams.head_len,
+            body: datagrams.body,
+            split: datagrams.split,
+        }))
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.wheel.next_deadline()
+    }
+
+    fn handle_send_error(&mut self, origin: Origin, error: SendError, now: Instant) {
+        let handle = Handle::from_bits(origin.0);
+        let Some(session) = self.sessions.get(handle) else { return };
+        match error {
+            // As if lost on the way: timers repair it, or give up.
+            SendError::TooLarge | SendError::Refused => {}
+            SendError::ImageUnreadable => {
+                let path = session.path;
+                let (code, message) = (ErrorCode::NOT_DEFINED, "file unreadable");
+                // With no room for it the client learns it by our silence.
+                self.refusals.push(Refusal { path, code, message }).ok();
+                self.end(handle.slot, Outcome::ImageUnreadable, now);
+            }
+        }
+    }
+
+    fn uses_image(&self, image: ImageId) -> bool {
+        self.pins.contains(image)
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    fn sessions(&self) -> usize {
+        self.sessions.len() as usize
+    }
+}
+
+/// The socket at the well-known port.
+pub(super) const LISTENER: SocketId = SocketId(0);
+
+/// The origin of packets that belong to no session: no slab is that large.
+const NO_SESSION: Origin = Origin(u64::MAX);
+
+/// Turns that running transfers have for each that a beginning one has, while both want to send.
+const TURNS_OF_RUNNING: u32 = 8;
