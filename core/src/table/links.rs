@@ -8,7 +8,7 @@ const NONE: u32 = u32::MAX;
 
 /// The neighbours of every key.
 #[derive(Debug)]
-pub(super) struct Links {
+pub(crate) struct Links {
     nodes: Box<[Node]>,
 }
 
@@ -20,33 +20,33 @@ struct Node {
 
 /// A list: its keys live in a [`Links`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct List {
+pub(crate) struct List {
     first: u32,
     last: u32,
 }
 
 impl List {
-    pub(super) const EMPTY: Self = Self { first: NONE, last: NONE };
+    pub(crate) const EMPTY: Self = Self { first: NONE, last: NONE };
 
-    pub(super) const fn first(self) -> Option<u32> {
+    pub(crate) const fn first(self) -> Option<u32> {
         if self.first == NONE { None } else { Some(self.first) }
     }
 
-    pub(super) const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.first == NONE
     }
 }
 
 impl Links {
     /// Room for keys below `capacity`.
-    pub(super) fn new(capacity: u32) -> Self {
+    pub(crate) fn new(capacity: u32) -> Self {
         assert!(capacity < NONE, "the largest number stands for no neighbour");
         let node = Node { before: NONE, after: NONE };
         Self { nodes: vec![node; capacity as usize].into_boxed_slice() }
     }
 
     /// Puts `key`, which must be in no list, at the end of `list`.
-    pub(super) fn push_last(&mut self, list: &mut List, key: u32) {
+    pub(crate) fn push_last(&mut self, list: &mut List, key: u32) {
         self.nodes[key as usize] = Node { before: list.last, after: NONE };
         if list.last == NONE {
             list.first = key;
@@ -57,7 +57,7 @@ impl Links {
     }
 
     /// Takes `key` out of `list`, which must hold it.
-    pub(super) fn remove(&mut self, list: &mut List, key: u32) {
+    pub(crate) fn remove(&mut self, list: &mut List, key: u32) {
         let Node { before, after } = self.nodes[key as usize];
         if before == NONE {
             assert!(list.first == key, "a key without a predecessor is the first");

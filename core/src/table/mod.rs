@@ -4,9 +4,11 @@
 //! three structures know each other only by the slot number, so a session that is removed from
 //! its [`Slab`] must leave the [`ReadyRing`] and the [`TimerWheel`] in the same breath.
 
-mod links;
+pub(crate) mod index;
+pub(crate) mod links;
 mod pins;
 mod ready;
+pub(crate) mod recent;
 mod slab;
 mod wheel;
 
