@@ -129,6 +129,11 @@ impl Machines {
         self.machines.is_empty()
     }
 
+    /// Whether a UUID tells machines apart, so that it is worth a place in names.
+    pub fn needs_uuid(&self) -> bool {
+        !self.by_uuid.is_empty()
+    }
+
     /// Whether telling machines apart takes facts that only iPXE reports (serial numbers).
     pub fn needs_serial(&self) -> bool {
         !self.by_serial.is_empty()

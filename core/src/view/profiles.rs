@@ -59,9 +59,19 @@ pub struct MatchRule {
 impl MatchRule {
     /// Whether every given pattern matches. A pattern on a fact the client did not tell fails.
     pub fn matches(&self, client: &ClientIdentity) -> bool {
-        let fact = |pattern: &Option<Box<str>>, fact: Option<&Fact>| match pattern {
-            None => true,
-            Some(pattern) => fact.is_some_and(|fact| matches_glob(pattern, fact.as_str())),
+        self.matches_with(client, false)
+    }
+
+    /// Whether the rule may match once the client tells the facts it has not told yet.
+    pub fn may_match(&self, client: &ClientIdentity) -> bool {
+        self.matches_with(client, true)
+    }
+
+    fn matches_with(&self, client: &ClientIdentity, untold: bool) -> bool {
+        let fact = |pattern: &Option<Box<str>>, fact: Option<&Fact>| match (pattern, fact) {
+            (None, _) => true,
+            (Some(pattern), Some(fact)) => matches_glob(pattern, fact.as_str()),
+            (Some(_), None) => untold,
         };
         let arch =
             self.archs.is_empty() || client.arch.is_some_and(|arch| self.archs.contains(&arch));
