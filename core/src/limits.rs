@@ -40,6 +40,43 @@ pub const DHCP_PENDING_MAX: u32 = 8192;
 /// Raspberry Pi 3 never sends one and fetches its files with the offered address.
 pub const OFFER_HOLD: Duration = Duration::from_secs(120);
 
+/// Bytes of a DHCP message that waits. Firmware sends 300 to 600, a relay agent adds 257 at most;
+/// a longer one is not taken. Eight MiB for [`DHCP_PENDING_MAX`], touched as far as a storm needs.
+pub const DHCP_REQUEST_BYTES_MAX: usize = 960;
+
+/// How long an address rests that a client found in use by somebody else.
+pub const DECLINE_HOLD: Duration = Duration::from_secs(600);
+
+/// Networks with leases; more than one host serves, and looked through one by one.
+pub const DHCP_NETWORKS_MAX: usize = 1024;
+
+/// Machines remembered as booting: their firmware, for requests that do not repeat it. 64 bytes
+/// each.
+pub const DHCP_BOOTING_MAX: u32 = 16_384;
+
+/// How long a machine counts as booting after its last DHCP message: an initrd of a gigabyte over
+/// a slow link takes minutes.
+pub const BOOTING_FOR: Duration = Duration::from_secs(300);
+
+/// Router solicitations that wait for the DHCP message that tells who sent them.
+pub const SOLICITATIONS_MAX: u32 = 4096;
+
+/// How long such a solicitation waits. iPXE sends DISCOVER within a second of it, and repeats both.
+pub const SOLICITATION_WAIT: Duration = Duration::from_secs(5);
+
+/// Router advertisements that wait to be sent.
+pub const ADVERTISEMENTS_MAX: usize = 1024;
+
+/// Router advertisements in one second, so that nobody can use us to flood a link.
+pub const ADVERTISEMENTS_PER_SECOND: u32 = 2000;
+
+/// Interfaces on which routers are watched for.
+pub const INTERFACES_MAX: usize = 256;
+
+/// How long a router is believed to be there after its advertisement, at least: the longest
+/// interval at which one may advertise (RFC 4861 §6.2.1).
+pub const ROUTER_HOLD: Duration = Duration::from_secs(1800);
+
 /// TFTP transfers of one shard at one time.
 pub const TFTP_TRANSFERS_MAX: u32 = 16_384;
 
