@@ -10,6 +10,8 @@
 
 extern crate alloc;
 
+pub mod boot;
+pub mod dhcp4;
 pub mod document;
 pub mod engine;
 pub mod event;
@@ -21,6 +23,7 @@ pub mod identity;
 pub mod image;
 pub mod limits;
 pub mod mac;
+mod ndp;
 pub mod node;
 pub mod resource;
 pub mod rng;

@@ -1,0 +1,300 @@
+//! Where a message meets leases, policy and what is remembered of its sender.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use super::decide::{Answer, decide};
+use super::identify::Archs;
+use super::lease::{ClientKey, LeaseTable};
+use super::pool::Claim;
+use super::proxy;
+use super::reply::{self, Form, Reply, Times};
+use super::request::{Kind, Request};
+use super::route::{self, Way};
+use crate::boot::{self, Boot, Plan};
+use crate::engine::{Discard, Origin, Route, Transmit};
+use crate::event::{Client, Event, EventKind, EventName, EventQueue};
+use crate::identity::{ClientIdentity, Firmware};
+use crate::limits;
+use crate::mac::MacAddr;
+use crate::ndp::Advertiser;
+use crate::rng::Rng;
+use crate::table::recent::RecentMap;
+use crate::time::Instant;
+use crate::view::{DhcpMode, Network, View};
+use crate::wire::dhcp4::{MessageType, SERVER_PORT};
+use crate::wire::ipv4_udp;
+use crate::wire::pxe::ArchType;
+
+/// What is remembered of a machine that boots.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Booting {
+    pub(super) firmware: Firmware,
+    arch: Option<ArchType>,
+    seen: Instant,
+}
+
+/// Everything that an answer depends on but the message and the view.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) leases: LeaseTable,
+    pub(super) advertiser: Advertiser,
+    pub(super) events: EventQueue,
+    booting: RecentMap<MacAddr, Booting>,
+    rng: Rng,
+}
+
+impl Desk {
+    pub(super) fn new(leases_max: u32, mut rng: Rng) -> Self {
+        Self {
+            leases: LeaseTable::new(leases_max, &mut rng),
+            advertiser: Advertiser::new(&mut rng),
+            events: EventQueue::new(limits::EVENTS_MAX),
+            booting: RecentMap::new(limits::DHCP_BOOTING_MAX, &mut rng),
+            rng,
+        }
+    }
+
+    /// The key of the client's lease: its Ethernet address, else its identifier, else whatever
+    /// hardware address it has. `None` if it has none of them.
+    pub(super) fn client_key(&self, request: &Request<'_>) -> Option<ClientKey> {
+        if let Some(mac) = request.client.mac {
+            return Some(ClientKey::Mac(mac));
+        }
+        let hardware = request.header.hardware_address();
+        let identifier = request.options.client_id.unwrap_or(hardware);
+        identifier.iter().any(|byte| *byte != 0).then(|| self.leases.key_of(identifier))
+    }
+
+    /// What is known of a machine whose boot is not long past.
+    pub(super) fn booting(&self, mac: MacAddr, now: Instant) -> Option<&Booting> {
+        self.booting.find(&mac).filter(|booting| now - booting.seen < limits::BOOTING_FOR)
+    }
+
+    pub(super) fn is_booting(&self, client: &ClientIdentity, now: Instant) -> bool {
+        client.firmware != Firmware::System
+            || client.mac.is_some_and(|mac| self.booting(mac, now).is_some())
+    }
+
+    /// Adds what the client told before: iPXE's requests for boot servers say no more than
+    /// `PXEClient`.
+    pub(super) fn recall(&self, client: &mut ClientIdentity, now: Instant) {
+        if client.firmware != Firmware::Pxe || client.arch.is_some() {
+            return;
+        }
+        if let Some(known) = client.mac.and_then(|mac| self.booting(mac, now)) {
+            client.firmware = known.firmware;
+            client.arch = known.arch;
+        }
+    }
+
+    /// Tells that a message came.
+    pub(super) fn note_arrival(&mut self, request: &Request<'_>, now: Instant) {
+        let ClientIdentity { firmware, arch, uuid, .. } = request.client;
+        let kind = match request.kind {
+            Kind::Discover => EventKind::Discover { firmware, arch, uuid },
+            Kind::Request => {
+                let address = request.address().unwrap_or(Ipv4Addr::UNSPECIFIED);
+                EventKind::Request { firmware, address }
+            }
+            Kind::Decline | Kind::Release | Kind::Inform => return,
+        };
+        self.tell(request, None, kind, now);
+    }
+
+    /// The client takes another server's offer.
+    pub(super) fn withdraw(&mut self, request: &Request<'_>, network: &Network, now: Instant) {
+        if let Some(client) = self.client_key(request) {
+            self.leases.withdraw(client, network);
+        }
+        self.note_arrival(request, now);
+    }
+
+    /// # Errors
+    /// [`Discard::UnknownSession`] if the address was not the client's.
+    pub(super) fn release(
+        &mut self,
+        request: &Request<'_>,
+        network: &Network,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        let client = self.client_key(request).ok_or(Discard::Malformed)?;
+        let address = request.header.ciaddr();
+        if !self.leases.release(client, network, address) {
+            return Err(Discard::UnknownSession);
+        }
+        self.tell(request, None, EventKind::Release { address }, now);
+        Ok(())
+    }
+
+    /// # Errors
+    /// [`Discard::UnknownSession`] if the address was not the client's.
+    pub(super) fn decline(
+        &mut self,
+        request: &Request<'_>,
+        network: &Network,
+        now: Instant,
+    ) -> Result<(), Discard> {
+        let client = self.client_key(request).ok_or(Discard::Malformed)?;
+        let address = request.address().ok_or(Discard::Malformed)?;
+        if !self.leases.decline(client, network, address, now) {
+            return Err(Discard::UnknownSession);
+        }
+        self.tell(request, None, EventKind::Decline { address }, now);
+        Ok(())
+    }
+
+    /// Answers a message that has waited, if it is to be answered.
+    pub(super) fn answer(
+        &mut self,
+        request: &Request<'_>,
+        head: &mut [u8],
+        now: Instant,
+        view: &View,
+    ) -> Option<Transmit> {
+        let network = request.network(view).ok()?;
+        let machine = view.machines.find(&request.client);
+        let archs = Archs::of(&request.options).iter();
+        let http = request.loads_by_http();
+        let plan = boot::plan(view, network.server, &request.client, archs, http);
+        let answer = if request.received.at_pxe_port() || network.mode == DhcpMode::Proxy {
+            proxy::decide(request, &plan)
+        } else {
+            let client = self.client_key(request)?;
+            let machine = machine.map(|(id, _)| id);
+            decide(&mut self.leases, &Claim { view, network, client, machine, now }, request)
+        };
+        self.remember(request, &plan, now);
+        self.note_answer(request, network, &plan, answer, now);
+        let times = Times::of(network.lease, &mut self.rng);
+        let lease = |message_type, address| Form::Lease { message_type, address, times };
+        let interface = view.interface(request.received.interface);
+        let (form, way) = match answer {
+            Answer::Offer(address) => {
+                (lease(MessageType::Offer, address), route::of_reply(request, interface, address))
+            }
+            Answer::Ack(address) => {
+                (lease(MessageType::Ack, address), route::of_reply(request, interface, address))
+            }
+            Answer::Inform => (Form::Inform, route::of_inform(request)),
+            Answer::ProxyOffer => {
+                (Form::ProxyOffer, route::of_reply(request, interface, Ipv4Addr::UNSPECIFIED))
+            }
+            Answer::BootAck => (Form::BootAck, route::of_boot_ack(request)),
+            Answer::Nak(_) => {
+                let write = |buffer: &mut [u8]| reply::write_nak(request, network, buffer).ok();
+                return transmit(request, network, route::of_nak(request), head, write);
+            }
+            Answer::NoAddress | Answer::Silence => return None,
+        };
+        let machine = machine.map(|(_, machine)| machine);
+        let reply = Reply { request, network, machine, plan: &plan };
+        transmit(request, network, way, head, |buffer| reply.write(form, buffer).ok())
+    }
+
+    /// The next router advertisement.
+    pub(super) fn poll_advertisement(
+        &mut self,
+        head: &mut [u8],
+        now: Instant,
+        view: &View,
+    ) -> Option<Transmit> {
+        let (transmit, client) = self.advertiser.poll_output(head, now, view)?;
+        self.events.push(Event { at: now, client, kind: EventKind::RouterAdvertised });
+        Some(transmit)
+    }
+
+    fn remember(&mut self, request: &Request<'_>, plan: &Plan, now: Instant) {
+        let Some(mac) = request.client.mac.filter(|_| plan.boots()) else { return };
+        let firmware = request.client.firmware;
+        let arch = request.client.arch;
+        self.booting.put(mac, Booting { firmware, arch, seen: now });
+        if firmware == Firmware::Ipxe {
+            self.advertiser.handle_boot(mac, now);
+        }
+    }
+
+    fn note_answer(
+        &mut self,
+        request: &Request<'_>,
+        network: &Network,
+        plan: &Plan,
+        answer: Answer,
+        now: Instant,
+    ) {
+        let firmware = request.client.firmware;
+        let boot_file = EventName::sanitised(plan.file().as_bytes());
+        let arch = plan.arch;
+        if plan.boot == Boot::NoProgram && request.kind == Kind::Discover {
+            self.tell(request, None, EventKind::NoBootProgram { arch }, now);
+        }
+        let (address, kind) = match answer {
+            Answer::Offer(address) => (None, EventKind::Offer { address, boot_file }),
+            Answer::ProxyOffer if proxy::tells_file_later(request, plan) => {
+                (None, EventKind::ProxyOffer { boot_file: EventName::EMPTY })
+            }
+            Answer::ProxyOffer => (None, EventKind::ProxyOffer { boot_file }),
+            Answer::Ack(address) => {
+                let lease = network.lease;
+                (Some(address), EventKind::Ack { firmware, address, lease, boot_file })
+            }
+            Answer::BootAck | Answer::Inform => {
+                let address = request.header.ciaddr();
+                let lease = core::time::Duration::ZERO;
+                (Some(address), EventKind::Ack { firmware, address, lease, boot_file })
+            }
+            Answer::Nak(address) => (None, EventKind::Nak { address }),
+            Answer::NoAddress => (None, EventKind::NoAddress),
+            Answer::Silence => return,
+        };
+        self.tell(request, address, kind, now);
+    }
+
+    fn tell(
+        &mut self,
+        request: &Request<'_>,
+        address: Option<Ipv4Addr>,
+        kind: EventKind,
+        now: Instant,
+    ) {
+        let ciaddr = request.header.ciaddr();
+        let address = address.or_else(|| (!ciaddr.is_unspecified()).then_some(ciaddr));
+        let client = Client { mac: request.client.mac, address: address.map(IpAddr::V4) };
+        self.events.push(Event { at: now, client, kind });
+    }
+}
+
+/// Writes a message into `head` for its way; `None` if `write` fails.
+fn transmit(
+    request: &Request<'_>,
+    network: &Network,
+    way: Way,
+    head: &mut [u8],
+    write: impl FnOnce(&mut [u8]) -> Option<usize>,
+) -> Option<Transmit> {
+    let interface = request.received.interface;
+    let (route, len) = match way {
+        Way::Socket(destination) => {
+            let len = write(head)?;
+            let route = Route::Datagram {
+                socket: request.received.socket,
+                interface,
+                source: IpAddr::V4(network.server),
+                destination: SocketAddr::V4(destination),
+            };
+            (route, len)
+        }
+        Way::Link { station, destination } => {
+            let len = write(head.get_mut(ipv4_udp::HEADERS_BYTES..)?)?;
+            let source = SocketAddrV4::new(network.server, SERVER_PORT);
+            let len = ipv4_udp::emit(head, source, destination, len).ok()?;
+            (Route::Link { interface, station }, len)
+        }
+    };
+    Some(Transmit {
+        route,
+        origin: Origin(u64::from(request.header.xid())),
+        head_len: u16::try_from(len).ok()?,
+        body: None,
+        split: None,
+    })
+}

@@ -1,0 +1,463 @@
+//! Who has which address: the lease table.
+//!
+//! One lease for a machine on a network, whatever it calls itself in the stages of its boot: the
+//! key is the MAC address. An address stays with its client after the lease ended until somebody
+//! else needs it, and then the one that has rested longest goes first. Nothing here scans: a free
+//! address is found in constant time also when a large pool is nearly full.
+
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+use super::ground::{Ground, Grounds};
+use super::pool::{self, Claim};
+use crate::hash::KeyedHash;
+use crate::limits;
+use crate::mac::MacAddr;
+use crate::rng::Rng;
+use crate::table::index::ChainIndex;
+use crate::table::links::Links;
+use crate::time::Instant;
+use crate::view::{Network, Subnet};
+
+/// A client as leases are kept for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClientKey {
+    /// Its Ethernet address, in every stage of its boot.
+    Mac(MacAddr),
+    /// Keyed hash of its client identifier or its other hardware address: 128 bits, so that no two
+    /// meet.
+    Other([u64; 2]),
+}
+
+/// What is known about one address.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Whose it is, or was last; `None` if it is nobody's.
+    pub client: Option<ClientKey>,
+    /// What holds it.
+    pub state: LeaseState,
+    ground: u16,
+}
+
+/// What holds an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseState {
+    /// Offered, not yet asked for.
+    Offered {
+        /// When the offer ends.
+        until: Instant,
+    },
+    /// Lent.
+    Bound {
+        /// When the lease ends.
+        until: Instant,
+    },
+    /// Somebody else was found to use it: given to nobody.
+    Declined {
+        /// When it may be tried again.
+        until: Instant,
+    },
+    /// Nothing; it may be given to anybody, but preferably to its last client.
+    Idle,
+}
+
+impl LeaseState {
+    /// Whether it is held at `now`, so that nobody else may have it.
+    pub fn is_held(self, now: Instant) -> bool {
+        match self {
+            Self::Offered { until } | Self::Bound { until } | Self::Declined { until } => {
+                until > now
+            }
+            Self::Idle => false,
+        }
+    }
+}
+
+/// Why an address is not granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// We know nothing about this client; another server may.
+    Unknown,
+    /// The client must not use this address.
+    Wrong,
+}
+
+/// The leases of all networks.
+#[derive(Debug)]
+pub(super) struct LeaseTable {
+    leases: Vec<Lease>,
+    capacity: u32,
+    free: Vec<u32>,
+    by_client: ChainIndex,
+    by_address: ChainIndex,
+    links: Links,
+    grounds: Grounds,
+    hash: KeyedHash,
+}
+
+impl LeaseTable {
+    /// Room for `capacity` leases.
+    pub(super) fn new(capacity: u32, rng: &mut Rng) -> Self {
+        Self {
+            leases: Vec::with_capacity(capacity as usize),
+            capacity,
+            free: Vec::with_capacity(capacity as usize),
+            by_client: ChainIndex::new(capacity),
+            by_address: ChainIndex::new(capacity),
+            links: Links::new(capacity),
+            grounds: Grounds::new(),
+            hash: KeyedHash::new(rng),
+        }
+    }
+
+    /// Chooses an address for a client that looks for one, and holds it for
+    /// [`limits::OFFER_HOLD`]: its reserved one, its last one, the one it wishes, any free one
+    /// (RFC 2131 §4.3.1). `None` if there is none.
+    pub(super) fn offer(&mut self, claim: &Claim<'_>, wish: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
+        let ground = self.grounds.find_or_add(claim.network.subnet)?;
+        self.settle(ground, claim.now);
+        let own = self.of_client(claim.client, claim.network.subnet);
+        let slot = claim
+            .reserved()
+            .and_then(|address| self.obtain(claim, ground, address))
+            .or_else(|| own.filter(|slot| claim.may_keep(self.lease(*slot).address)))
+            .or_else(|| {
+                let wish = wish.filter(|address| claim.may_have(*address))?;
+                self.obtain(claim, ground, wish)
+            })
+            .or_else(|| self.pick(claim, ground))?;
+        self.hand_over(slot, claim);
+        let until = claim.now + limits::OFFER_HOLD;
+        // A client that starts anew within its lease keeps it: the old one runs on.
+        let runs_on =
+            matches!(self.lease(slot).state, LeaseState::Bound { until: end } if end > until);
+        if !runs_on {
+            self.transition_to(slot, LeaseState::Offered { until });
+        }
+        Some(self.lease(slot).address)
+    }
+
+    /// Lends `address` to the client until `claim.now` + `lease`. With `adopt` also to a client
+    /// of which nothing is known, if nothing speaks against it.
+    pub(super) fn bind(
+        &mut self,
+        claim: &Claim<'_>,
+        address: Ipv4Addr,
+        lease: Duration,
+        adopt: bool,
+    ) -> Result<(), Refusal> {
+        let Some(ground) = self.grounds.find_or_add(claim.network.subnet) else {
+            return Err(Refusal::Unknown);
+        };
+        let own = self.of_client(claim.client, claim.network.subnet);
+        let slot = match own {
+            Some(slot) if self.lease(slot).address == address => {
+                if !claim.may_keep(address) {
+                    return Err(Refusal::Wrong);
+                }
+                slot
+            }
+            // Its record says another address, unless this one was reserved for it since.
+            Some(_) if claim.reserved() != Some(address) => return Err(Refusal::Wrong),
+            Some(_) | None => {
+                if !claim.may_have(address) {
+                    return Err(Refusal::Wrong);
+                }
+                let taken = self.at(address).map(|slot| self.lease(slot));
+                let by_another = |lease: &Lease| lease.client != Some(claim.client);
+                if taken.is_some_and(|lease| by_another(lease) && lease.state.is_held(claim.now)) {
+                    return Err(Refusal::Wrong);
+                }
+                if !adopt {
+                    return Err(Refusal::Unknown);
+                }
+                self.obtain(claim, ground, address).ok_or(Refusal::Unknown)?
+            }
+        };
+        self.hand_over(slot, claim);
+        self.transition_to(slot, LeaseState::Bound { until: claim.now + lease });
+        Ok(())
+    }
+
+    /// The client chose another server's offer: ours may go to somebody else.
+    pub(super) fn withdraw(&mut self, client: ClientKey, network: &Network) {
+        let Some(slot) = self.of_client(client, network.subnet) else { return };
+        if matches!(self.lease(slot).state, LeaseState::Offered { .. }) {
+            self.transition_to(slot, LeaseState::Idle);
+        }
+    }
+
+    /// The client gives `address` back; tells whether it was its own.
+    pub(super) fn release(
+        &mut self,
+        client: ClientKey,
+        network: &Network,
+        address: Ipv4Addr,
+    ) -> bool {
+        let slot = self.of_client(client, network.subnet);
+        let Some(slot) = slot.filter(|slot| self.lease(*slot).address == address) else {
+            return false;
+        };
+        self.transition_to(slot, LeaseState::Idle);
+        true
+    }
+
+    /// The client found `address` in use by another host; tells whether it had been its own.
+    ///
+    /// The address rests for [`limits::DECLINE_HOLD`], unless so many rest already that a hostile
+    /// client could empty the pool this way: then the one that has rested longest comes back.
+    pub(super) fn decline(
+        &mut self,
+        client: ClientKey,
+        network: &Network,
+        address: Ipv4Addr,
+        now: Instant,
+    ) -> bool {
+        let slot = self.of_client(client, network.subnet);
+        let Some(slot) = slot.filter(|slot| self.lease(*slot).address == address) else {
+            return false;
+        };
+        self.forget_client(slot);
+        self.transition_to(slot, LeaseState::Declined { until: now + limits::DECLINE_HOLD });
+        let size: u64 = network.pools.iter().map(|pool| pool.size()).sum();
+        let ground = self.grounds.at(self.lease(slot).ground);
+        if u64::from(ground.declined_count) > size / DECLINED_SHARE + 1
+            && let Some(oldest) = ground.declined.first()
+        {
+            self.transition_to(oldest, LeaseState::Idle);
+        }
+        true
+    }
+
+    /// What the client has on the network, held or not.
+    pub(super) fn find(&self, client: ClientKey, subnet: Subnet) -> Option<&Lease> {
+        Some(self.lease(self.of_client(client, subnet)?))
+    }
+
+    /// All addresses of which something is known.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Lease> {
+        self.leases.iter().filter(|lease| lease.ground != NO_GROUND)
+    }
+
+    /// A hash for a client that has no Ethernet address.
+    pub(super) fn key_of(&self, identifier: &[u8]) -> ClientKey {
+        ClientKey::Other([self.hash.hash(&(0u8, identifier)), self.hash.hash(&(1u8, identifier))])
+    }
+
+    /// The slot of `address` for the client, unless somebody else holds it or there is no room.
+    fn obtain(&mut self, claim: &Claim<'_>, ground: u16, address: Ipv4Addr) -> Option<u32> {
+        let Some(slot) = self.at(address) else { return self.add(ground, address, claim.now) };
+        let lease = self.lease(slot);
+        if lease.client != Some(claim.client) && lease.state.is_held(claim.now) {
+            return None;
+        }
+        self.move_to(slot, ground);
+        Some(slot)
+    }
+
+    /// Any address for a client that has none: one that nobody ever had, else the one that has
+    /// rested longest.
+    fn pick(&mut self, claim: &Claim<'_>, ground: u16) -> Option<u32> {
+        if self.grounds.at(ground).rests_until > claim.now {
+            return self.pick_idle(claim, ground);
+        }
+        self.pick_new(claim, ground, SWEEP_STEPS)
+            .or_else(|| self.pick_idle(claim, ground))
+            // Nobody may be refused while an address is left, however long the look for it takes.
+            .or_else(|| self.pick_new(claim, ground, SWEEP_STEPS_LAST))
+    }
+
+    /// Looks at the next addresses of the pools, at most `steps` of them.
+    fn pick_new(&mut self, claim: &Claim<'_>, ground: u16, steps: u32) -> Option<u32> {
+        let network = claim.network;
+        let size: u64 = network.pools.iter().map(|pool| pool.size()).sum();
+        let mut address = pool::next_in_pools(network, self.grounds.at(ground).cursor)?;
+        for _ in 0..steps {
+            let swept = self.grounds.at(ground).swept;
+            if swept >= size {
+                let ground = self.grounds.at_mut(ground);
+                ground.swept = 0;
+                ground.rests_until = claim.now + SWEEP_PAUSE;
+                return None;
+            }
+            let found = claim.is_free_for_all(address) && self.at(address).is_none();
+            let next = pool::after_in_pools(network, address)?;
+            let place = self.grounds.at_mut(ground);
+            place.cursor = next;
+            place.swept = if found { 0 } else { swept + 1 };
+            if found {
+                return self.add(ground, address, claim.now);
+            }
+            address = next;
+        }
+        None
+    }
+
+    /// The address that has rested longest. Addresses that a reload took out of the pools, or
+    /// reserved, are forgotten on the way; each only once.
+    fn pick_idle(&mut self, claim: &Claim<'_>, ground: u16) -> Option<u32> {
+        while let Some(slot) = self.grounds.at(ground).idle.first() {
+            if claim.is_free_for_all(self.lease(slot).address) {
+                return Some(slot);
+            }
+            self.remove(slot);
+        }
+        None
+    }
+
+    /// Lets holds that are over become idle, oldest first, a few at each call.
+    fn settle(&mut self, ground: u16, now: Instant) {
+        for _ in 0..SETTLE_STEPS {
+            let Ground { offered, bound, declined, .. } = *self.grounds.at(ground);
+            let over = [offered, bound, declined]
+                .into_iter()
+                .filter_map(|list| list.first())
+                .find(|slot| !self.lease(*slot).state.is_held(now));
+            match over {
+                Some(slot) => self.transition_to(slot, LeaseState::Idle),
+                None => return,
+            }
+        }
+    }
+
+    /// Makes the client the holder of `slot`, and takes from it what it had before.
+    fn hand_over(&mut self, slot: u32, claim: &Claim<'_>) {
+        if self.lease(slot).client == Some(claim.client) {
+            return;
+        }
+        if let Some(before) = self.of_client(claim.client, claim.network.subnet) {
+            self.forget_client(before);
+            self.transition_to(before, LeaseState::Idle);
+        }
+        self.forget_client(slot);
+        self.leases[slot as usize].client = Some(claim.client);
+        let hash = self.client_hash(claim.client, self.lease(slot).ground);
+        self.by_client.insert(hash, slot);
+    }
+
+    fn forget_client(&mut self, slot: u32) {
+        let lease = *self.lease(slot);
+        if let Some(client) = lease.client {
+            self.by_client.remove(self.client_hash(client, lease.ground), slot);
+            self.leases[slot as usize].client = None;
+        }
+    }
+
+    /// Moves a lease to the end of the list that its new state is kept in.
+    fn transition_to(&mut self, slot: u32, state: LeaseState) {
+        let lease = &mut self.leases[slot as usize];
+        let ground = self.grounds.at_mut(lease.ground);
+        ground.unlink(&mut self.links, lease.state, slot);
+        lease.state = state;
+        ground.link(&mut self.links, state, slot);
+    }
+
+    /// Moves a lease to another ground: a reload drew the borders of its network anew.
+    fn move_to(&mut self, slot: u32, ground: u16) {
+        let lease = *self.lease(slot);
+        if lease.ground == ground {
+            return;
+        }
+        self.forget_client(slot);
+        self.grounds.at_mut(lease.ground).unlink(&mut self.links, lease.state, slot);
+        self.leases[slot as usize].ground = ground;
+        self.grounds.at_mut(ground).link(&mut self.links, lease.state, slot);
+        if let Some(client) = lease.client
+            && self.on_ground(client, ground).is_none()
+        {
+            self.leases[slot as usize].client = Some(client);
+            self.by_client.insert(self.client_hash(client, ground), slot);
+        }
+    }
+
+    fn add(&mut self, ground: u16, address: Ipv4Addr, now: Instant) -> Option<u32> {
+        let slot = self.vacant_slot(ground, now)?;
+        let lease = Lease { address, client: None, state: LeaseState::Idle, ground };
+        match self.leases.get_mut(slot as usize) {
+            Some(place) => *place = lease,
+            None => self.leases.push(lease),
+        }
+        self.by_address.insert(self.hash.hash(&address), slot);
+        self.grounds.at_mut(ground).link(&mut self.links, LeaseState::Idle, slot);
+        Some(slot)
+    }
+
+    fn remove(&mut self, slot: u32) {
+        self.forget_client(slot);
+        let lease = *self.lease(slot);
+        self.by_address.remove(self.hash.hash(&lease.address), slot);
+        self.grounds.at_mut(lease.ground).unlink(&mut self.links, lease.state, slot);
+        self.leases[slot as usize].ground = NO_GROUND;
+        self.free.push(slot);
+    }
+
+    /// A slot for a lease: never used, given up, or taken from the idle address that has rested
+    /// longest here, else elsewhere.
+    fn vacant_slot(&mut self, ground: u16, now: Instant) -> Option<u32> {
+        let used = u32::try_from(self.leases.len()).unwrap_or(u32::MAX);
+        if let Some(slot) = self.free.pop() {
+            return Some(slot);
+        }
+        if used < self.capacity {
+            return Some(used);
+        }
+        let victim = self.grounds.at(ground).idle.first().or_else(|| {
+            (0..self.grounds.len()).find_map(|ground| {
+                self.settle(ground, now);
+                self.grounds.at(ground).idle.first()
+            })
+        })?;
+        self.remove(victim);
+        self.free.pop()
+    }
+
+    fn lease(&self, slot: u32) -> &Lease {
+        let lease = &self.leases[slot as usize];
+        assert!(lease.ground != NO_GROUND, "a slot in use has a ground");
+        lease
+    }
+
+    fn at(&self, address: Ipv4Addr) -> Option<u32> {
+        let hash = self.hash.hash(&address);
+        self.by_address.find(hash, |slot| self.leases[slot as usize].address == address)
+    }
+
+    fn of_client(&self, client: ClientKey, subnet: Subnet) -> Option<u32> {
+        self.on_ground(client, self.grounds.find(subnet)?)
+    }
+
+    fn on_ground(&self, client: ClientKey, ground: u16) -> Option<u32> {
+        self.by_client.find(self.client_hash(client, ground), |slot| {
+            let lease = &self.leases[slot as usize];
+            lease.client == Some(client) && lease.ground == ground
+        })
+    }
+
+    fn client_hash(&self, client: ClientKey, ground: u16) -> u64 {
+        self.hash.hash(&(client, ground))
+    }
+}
+
+/// The ground of a slot that holds no lease.
+const NO_GROUND: u16 = u16::MAX;
+
+/// Addresses looked at for one that nobody ever had, before an idle one is taken.
+const SWEEP_STEPS: u32 = 256;
+
+/// The same if there is no idle one.
+const SWEEP_STEPS_LAST: u32 = 65_536;
+
+/// How long not to look again after all pools were looked through: a reload may add to them.
+const SWEEP_PAUSE: Duration = Duration::from_secs(60);
+
+/// Leases that may end in the course of one call; more end at the next.
+const SETTLE_STEPS: u32 = 64;
+
+/// At most one in so many addresses of the pools rests because it was declined.
+const DECLINED_SHARE: u64 = 8;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,352 @@
+//! Replies as bytes, in the order and form that real clients need.
+//!
+//! What a client cannot do without is written first; whatever follows is left out when the
+//! client's message size is used up. Options are never split nor moved into header fields: iPXE,
+//! shim and GRUB understand neither.
+
+use core::fmt::Write;
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+use super::proxy;
+use super::request::Request;
+use crate::boot::{Boot, BootFile, ConfigName, Plan};
+use crate::identity::Firmware;
+use crate::rng::Rng;
+use crate::view::{Loader, Machine, Network};
+use crate::wire::EmitError;
+use crate::wire::dhcp4::{Header, MessageType};
+use crate::wire::dhcp4_options::{MessageWriter, code};
+use crate::wire::pxe::{
+    HTTP_CLIENT, MenuItem, PXE_CLIENT, PxeOptions, PxeOptionsWriter, USE_BOOT_FILE, ipxe_option,
+};
+
+/// What a reply is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// OFFER or ACK with an address.
+    Lease {
+        /// Which of the two.
+        message_type: MessageType,
+        /// The address.
+        address: Ipv4Addr,
+        /// Options 51, 58, 59.
+        times: Times,
+    },
+    /// ACK to INFORM.
+    Inform,
+    /// A proxy's OFFER.
+    ProxyOffer,
+    /// ACK from port 4011.
+    BootAck,
+}
+
+/// How long a lease runs, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Times {
+    lease: u32,
+    renewal: u32,
+    rebinding: u32,
+}
+
+impl Times {
+    /// T1 is half and T2 seven eighths of `lease` (RFC 2131 §4.4.5), less up to a tenth of T1:
+    /// machines that were started together do not renew together.
+    pub(super) fn of(lease: Duration, rng: &mut Rng) -> Self {
+        let lease = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX);
+        let half = lease / 2;
+        let jitter = if half >= 10 { rng.below(half / 10 + 1) } else { 0 };
+        Self { lease, renewal: half - jitter, rebinding: lease - lease / 8 - jitter }
+    }
+}
+
+/// A reply to be written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply<'r> {
+    pub(super) request: &'r Request<'r>,
+    pub(super) network: &'r Network,
+    pub(super) machine: Option<&'r Machine>,
+    pub(super) plan: &'r Plan,
+}
+
+impl Reply<'_> {
+    /// Writes the reply and gives its length.
+    ///
+    /// # Errors
+    /// When even what the client cannot do without does not fit.
+    pub(super) fn write(&self, form: Form, buffer: &mut [u8]) -> Result<usize, EmitError> {
+        let request = self.request;
+        let room = request.options.message_bytes_max().min(buffer.len());
+        let header = self.header(form)?;
+        let message_type = match form {
+            Form::Lease { message_type, .. } => message_type,
+            Form::ProxyOffer => MessageType::Offer,
+            Form::Inform | Form::BootAck => MessageType::Ack,
+        };
+        let mut writer = MessageWriter::new(&mut buffer[..room], &header, message_type);
+        if let Some(relay) = request.options.relay_agent {
+            writer.set_relay_agent(relay.as_bytes());
+        }
+        writer.put_address(code::SERVER_ID, request.server_id(self.network));
+        if let Form::Lease { times, .. } = form {
+            writer.put_u32(code::LEASE_TIME, times.lease);
+            writer.put_u32(code::RENEWAL_TIME, times.renewal);
+            writer.put_u32(code::REBINDING_TIME, times.rebinding);
+        }
+        let configures = matches!(form, Form::Lease { .. } | Form::Inform);
+        if configures {
+            writer.put_address(code::SUBNET_MASK, self.network.subnet.mask());
+        }
+        if self.plan.boots() {
+            self.put_boot(form, &mut writer)?;
+        }
+        self.put_echoes(&mut writer);
+        if configures {
+            self.put_network(&mut writer);
+        }
+        if self.plan.boots() {
+            self.put_loader(&mut writer)?;
+        }
+        writer.finish()
+    }
+
+    fn header(&self, form: Form) -> Result<Header, EmitError> {
+        let mut header = Header::reply(self.request.header);
+        match form {
+            Form::Lease { message_type, address, .. } => {
+                header.set_yiaddr(address);
+                if message_type == MessageType::Ack {
+                    header.set_ciaddr(self.request.header.ciaddr());
+                }
+            }
+            Form::Inform | Form::BootAck => header.set_ciaddr(self.request.header.ciaddr()),
+            Form::ProxyOffer => {}
+        }
+        if self.plan.boots() {
+            header.set_siaddr(self.network.server);
+        }
+        if let Some(file) = self.file(form) {
+            header.set_file(file.as_bytes())?;
+        }
+        Ok(header)
+    }
+
+    /// The boot file to name, if this reply names it.
+    fn file(&self, form: Form) -> Option<&BootFile> {
+        match &self.plan.boot {
+            Boot::File { .. }
+                if form == Form::ProxyOffer && proxy::tells_file_later(self.request, self.plan) =>
+            {
+                None
+            }
+            Boot::File { file, .. } => Some(file),
+            Boot::Nothing | Boot::NoProgram | Boot::Tree | Boot::Config => None,
+        }
+    }
+
+    /// What firmware decides by: options 60, 43, 67, 175.
+    fn put_boot(&self, form: Form, writer: &mut MessageWriter<'_, '_>) -> Result<(), EmitError> {
+        let firmware = self.request.client.firmware;
+        let is_proxy = matches!(form, Form::ProxyOffer | Form::BootAck);
+        let class = match firmware {
+            Firmware::Pxe | Firmware::RaspberryPi => Some(PXE_CLIENT),
+            Firmware::HttpBoot => Some(HTTP_CLIENT),
+            // iPXE takes whatever has this class for a proxy's reply, so only a proxy's has it.
+            Firmware::Ipxe if is_proxy => Some(PXE_CLIENT),
+            Firmware::Ipxe | Firmware::UBoot | Firmware::System => None,
+        };
+        if let Some(class) = class.filter(|class| writer.fits(class.len() + 1)) {
+            writer.put_then_pad(code::VENDOR_CLASS, class);
+        }
+        self.put_vendor_specific(form, writer)?;
+        if let Some(file) = self.file(form)
+            && writer.fits(file.as_bytes().len() + 1)
+        {
+            match firmware {
+                Firmware::Pxe | Firmware::RaspberryPi => {
+                    writer.put_text_nul(code::BOOT_FILE_NAME, file.as_bytes());
+                }
+                Firmware::HttpBoot | Firmware::Ipxe | Firmware::UBoot | Firmware::System => {
+                    writer.put_then_pad(code::BOOT_FILE_NAME, file.as_bytes());
+                }
+            }
+        }
+        if firmware == Firmware::Ipxe && !is_proxy && writer.fits(NO_PXE_DHCP.len()) {
+            writer.put(code::IPXE, &NO_PXE_DHCP);
+        }
+        Ok(())
+    }
+
+    /// Option 43, in PXE's form and only to PXE clients.
+    fn put_vendor_specific(
+        &self,
+        form: Form,
+        writer: &mut MessageWriter<'_, '_>,
+    ) -> Result<(), EmitError> {
+        let mut value = [0; 64];
+        let mut pxe = PxeOptionsWriter::new(&mut value);
+        match self.request.client.firmware {
+            Firmware::Pxe => {
+                // From a proxy, UEFI gets none: see `proxy::tells_file_later`.
+                let is_proxy = matches!(form, Form::ProxyOffer | Form::BootAck);
+                let plain = is_proxy && proxy::tells_file_later(self.request, self.plan);
+                let vendor = self.request.options.vendor_specific;
+                let item = vendor.and_then(|data| PxeOptions::parse(data).ok()?.boot_item());
+                let item = item.filter(|_| form == Form::BootAck);
+                if plain && item.is_none() {
+                    return Ok(());
+                }
+                pxe.put_discovery_control(USE_BOOT_FILE);
+                if let Some(item) = item {
+                    pxe.put_boot_item(item);
+                }
+            }
+            // The boot ROM of a Pi 3 looks for this text and nothing else.
+            Firmware::RaspberryPi => {
+                pxe.put_discovery_control(PI_DISCOVERY);
+                pxe.put_prompt(0, b"PXE");
+                pxe.put_menu(&[MenuItem { kind: 0, text: PI_MENU }]);
+            }
+            Firmware::HttpBoot | Firmware::Ipxe | Firmware::UBoot | Firmware::System => {
+                return Ok(());
+            }
+        }
+        let len = pxe.finish()?;
+        if writer.fits(len) {
+            writer.put(code::VENDOR_SPECIFIC, &value[..len]);
+        }
+        Ok(())
+    }
+
+    /// What the client wants to see again: its identifier (RFC 6842) and, from PXE on, its
+    /// machine identifier (RFC 4578 §2.3).
+    fn put_echoes(&self, writer: &mut MessageWriter<'_, '_>) {
+        let options = &self.request.options;
+        if let Some(id) = options.client_id.filter(|id| writer.fits(id.len())) {
+            writer.put(code::CLIENT_ID, id);
+        }
+        let machine = options.machine_id.map(|id| id.as_bytes());
+        if let Some(id) = machine.filter(|id| writer.fits(id.len())) {
+            writer.put(code::CLIENT_MACHINE_ID, id);
+        }
+    }
+
+    fn put_network(&self, writer: &mut MessageWriter<'_, '_>) {
+        let network = self.network;
+        let asked = |code| self.request.options.parameter_list.contains(code);
+        put_addresses(writer, code::ROUTER, &network.routers);
+        put_addresses(writer, code::DOMAIN_NAME_SERVER, &network.dns);
+        let hostname = self.machine.and_then(|machine| machine.hostname.as_deref());
+        if let Some(name) = hostname.filter(|name| asked(code::HOST_NAME) && is_host_name(name)) {
+            put_text(writer, code::HOST_NAME, name);
+        }
+        if let Some(domain) = network.domain.as_deref().filter(|_| asked(code::DOMAIN_NAME)) {
+            put_text(writer, code::DOMAIN_NAME, domain);
+        }
+        if asked(code::BROADCAST_ADDRESS) && network.subnet.prefix_len < 31 {
+            put_addresses(writer, code::BROADCAST_ADDRESS, &[network.subnet.broadcast()]);
+        }
+        if asked(code::NTP_SERVER) {
+            put_addresses(writer, code::NTP_SERVER, &network.ntp);
+        }
+    }
+
+    /// What the boot program itself reads: where its configuration is.
+    fn put_loader(&self, writer: &mut MessageWriter<'_, '_>) -> Result<(), EmitError> {
+        let asked = |code| self.request.options.parameter_list.contains(code);
+        let server = self.network.server;
+        if asked(code::TFTP_SERVER_NAME) {
+            let mut name = BootFile::default();
+            if write!(name, "{server}").is_ok() {
+                put_text(writer, code::TFTP_SERVER_NAME, name.as_str());
+            }
+        }
+        if asked(code::TFTP_SERVER_ADDRESS) {
+            put_addresses(writer, code::TFTP_SERVER_ADDRESS, &[server]);
+        }
+        let Some(prefix) = self.plan.prefix else { return Ok(()) };
+        let mut config = BootFile::default();
+        match &self.plan.boot {
+            Boot::File { program: Some(Loader::Pxelinux), file } => {
+                write!(config, "{}", ConfigName(prefix)).map_err(|_| EmitError::TooLong)?;
+                if writer.fits(PXELINUX_MAGIC.len() + config.as_bytes().len() + 4) {
+                    writer.put(code::PXELINUX_MAGIC, &PXELINUX_MAGIC);
+                    put_text(writer, code::CONFIG_FILE, config.as_str());
+                    let directory = file.directory();
+                    if !directory.is_empty() && writer.fits(directory.len()) {
+                        writer.put(code::PATH_PREFIX, directory);
+                    }
+                }
+            }
+            // U-Boot knows no path prefix: the name is whole.
+            Boot::Config => {
+                let config_name = ConfigName(prefix);
+                write!(config, "{prefix}{config_name}").map_err(|_| EmitError::TooLong)?;
+                put_text(writer, code::CONFIG_FILE, config.as_str());
+            }
+            Boot::File { .. } | Boot::Nothing | Boot::NoProgram | Boot::Tree => {}
+        }
+        Ok(())
+    }
+}
+
+/// Writes a NAK and gives its length. iPXE ignores one without the server's identifier.
+///
+/// # Errors
+/// When it does not fit.
+pub(super) fn write_nak(
+    request: &Request<'_>,
+    network: &Network,
+    buffer: &mut [u8],
+) -> Result<usize, EmitError> {
+    let room = request.options.message_bytes_max().min(buffer.len());
+    let mut header = Header::reply(request.header);
+    if !header.giaddr().is_unspecified() {
+        // The relay must not look for the client at an address that is not its own.
+        header.set_broadcast(true);
+    }
+    let mut writer = MessageWriter::new(&mut buffer[..room], &header, MessageType::Nak);
+    if let Some(relay) = request.options.relay_agent {
+        writer.set_relay_agent(relay.as_bytes());
+    }
+    writer.put_address(code::SERVER_ID, request.server_id(network));
+    if let Some(id) = request.options.client_id.filter(|id| writer.fits(id.len())) {
+        writer.put(code::CLIENT_ID, id);
+    }
+    put_text(&mut writer, code::MESSAGE, "this address is not yours here");
+    writer.finish()
+}
+
+fn put_addresses(writer: &mut MessageWriter<'_, '_>, code: u8, addresses: &[Ipv4Addr]) {
+    if writer.fits(addresses.len() * 4) {
+        writer.put_addresses(code, addresses);
+    }
+}
+
+fn put_text(writer: &mut MessageWriter<'_, '_>, code: u8, text: &str) {
+    if !text.is_empty() && writer.fits(text.len()) {
+        writer.put(code, text.as_bytes());
+    }
+}
+
+/// Whether clients can take `name` for theirs: labels of letters, digits and hyphens, each of at
+/// most 63 bytes (RFC 1123 §2.1).
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+/// Option 175: do not wait for a ProxyDHCP.
+const NO_PXE_DHCP: [u8; 3] = [ipxe_option::NO_PXE_DHCP, 1, 1];
+
+/// Option 208 (RFC 5071 §2).
+const PXELINUX_MAGIC: [u8; 4] = [0xf1, 0x00, 0x74, 0x7e];
+
+/// Discovery control for a Pi: no broadcast, no multicast, so that it comes to us.
+const PI_DISCOVERY: u8 = 3;
+
+/// The Pi 3B wants the three spaces.
+const PI_MENU: &[u8] = b"Raspberry Pi Boot   ";

@@ -1,0 +1,193 @@
+//! A client's message, read and placed: what it asks, who sends it, for which network.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use super::identify::identify;
+use crate::engine::{Datagram, Discard, InterfaceId, SocketId};
+use crate::identity::{ClientIdentity, Firmware};
+use crate::view::{DhcpMode, Network, View};
+use crate::wire::dhcp4::{BOOT_REQUEST, Header, Message, MessageType, PXE_PORT};
+use crate::wire::dhcp4_options::Options;
+
+/// How a message came in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Received {
+    pub(super) socket: SocketId,
+    pub(super) interface: InterfaceId,
+    pub(super) source: SocketAddrV4,
+    pub(super) destination: SocketAddrV4,
+}
+
+impl Received {
+    /// # Errors
+    /// [`Discard::BadSource`] for a sender that is no client, [`Discard::NotForServer`] for IPv6.
+    pub(super) fn of(datagram: &Datagram<'_>, view: &View) -> Result<Self, Discard> {
+        let (SocketAddr::V4(source), SocketAddr::V4(destination)) =
+            (datagram.source, datagram.destination)
+        else {
+            return Err(Discard::NotForServer);
+        };
+        let address = *source.ip();
+        let is_nobody = source.port() == 0
+            || address.is_broadcast()
+            || address.is_multicast()
+            || view.is_own_address(IpAddr::V4(address));
+        if is_nobody {
+            return Err(Discard::BadSource);
+        }
+        let Datagram { socket, interface, .. } = *datagram;
+        Ok(Self { socket, interface, source, destination })
+    }
+
+    /// Whether it came to the port of PXE boot servers.
+    pub(super) fn at_pxe_port(&self) -> bool {
+        self.destination.port() == PXE_PORT
+    }
+}
+
+/// What clients ask: the message types that are for servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Discover,
+    Request,
+    Decline,
+    Release,
+    Inform,
+}
+
+impl Kind {
+    const fn of(message_type: MessageType) -> Option<Self> {
+        match message_type {
+            MessageType::Discover => Some(Self::Discover),
+            MessageType::Request => Some(Self::Request),
+            MessageType::Decline => Some(Self::Decline),
+            MessageType::Release => Some(Self::Release),
+            MessageType::Inform => Some(Self::Inform),
+            MessageType::Offer
+            | MessageType::Ack
+            | MessageType::Nak
+            | MessageType::ForceRenew
+            | MessageType::LeaseQuery
+            | MessageType::LeaseUnassigned
+            | MessageType::LeaseUnknown
+            | MessageType::LeaseActive
+            | MessageType::BulkLeaseQuery
+            | MessageType::LeaseQueryDone
+            | MessageType::ActiveLeaseQuery
+            | MessageType::LeaseQueryStatus
+            | MessageType::Tls => None,
+        }
+    }
+}
+
+/// A message that a client sent.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    pub(super) header: &'a Header,
+    pub(super) options: Options<'a>,
+    pub(super) kind: Kind,
+    pub(super) client: ClientIdentity,
+    pub(super) received: Received,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a message; pieces of options join in `scratch`, which is as long as the message.
+    ///
+    /// # Errors
+    /// [`Discard::Malformed`], or [`Discard::NotForServer`] for replies, for plain BOOTP and for
+    /// message types that no client sends.
+    pub(super) fn parse(
+        payload: &'a [u8],
+        scratch: &'a mut [u8],
+        received: Received,
+    ) -> Result<Self, Discard> {
+        let message = Message::parse(payload).map_err(|_| Discard::Malformed)?;
+        let header = message.header();
+        if header.op != BOOT_REQUEST || message.is_bootp() {
+            return Err(Discard::NotForServer);
+        }
+        let options = Options::parse(&message, scratch).map_err(|_| Discard::Malformed)?;
+        let kind = options.message_type.and_then(Kind::of).ok_or(Discard::NotForServer)?;
+        let client = identify(header, &options);
+        Ok(Self { header, options, kind, client, received })
+    }
+
+    /// The network of the client: by the relay's choice of link (RFC 3527), the client's choice
+    /// of subnet (RFC 3011), the relay agent, the client's own address, the interface.
+    ///
+    /// # Errors
+    /// [`Discard::UnknownRelay`], [`Discard::UnknownNetwork`], [`Discard::SwitchedOff`].
+    pub(super) fn network<'v>(&self, view: &'v View) -> Result<&'v Network, Discard> {
+        let giaddr = self.header.giaddr();
+        let network = if giaddr.is_unspecified() {
+            self.attached_network(view).ok_or(Discard::UnknownNetwork)?
+        } else {
+            self.relayed_network(view, giaddr)?
+        };
+        match network.mode {
+            DhcpMode::Off => Err(Discard::SwitchedOff),
+            DhcpMode::Server | DhcpMode::Proxy => Ok(network),
+        }
+    }
+
+    fn relayed_network<'v>(
+        &self,
+        view: &'v View,
+        giaddr: Ipv4Addr,
+    ) -> Result<&'v Network, Discard> {
+        let relayed = || view.networks.iter().filter(|network| network.relays.contains(&giaddr));
+        let containing = |address| relayed().find(|network| network.subnet.contains(address));
+        let first = relayed().next().ok_or(Discard::UnknownRelay)?;
+        let link = self.options.relay_agent.and_then(|relay| relay.link_selection());
+        match link.or(self.options.subnet_selection) {
+            Some(link) => containing(link).ok_or(Discard::UnknownNetwork),
+            None => Ok(containing(giaddr).unwrap_or(first)),
+        }
+    }
+
+    /// A client on our own link, or one behind a router that knows its address and ours.
+    fn attached_network<'v>(&self, view: &'v View) -> Option<&'v Network> {
+        let ciaddr = self.header.ciaddr();
+        let address =
+            if ciaddr.is_unspecified() { self.options.requested_address } else { Some(ciaddr) };
+        let on_link = |network: &&Network| {
+            network.interface == self.received.interface && network.relays.is_empty()
+        };
+        let routed = *self.received.source.ip() == ciaddr && !ciaddr.is_unspecified();
+        address
+            .and_then(|address| {
+                view.networks.iter().find(|network| {
+                    network.subnet.contains(address) && (on_link(network) || routed)
+                })
+            })
+            .or_else(|| view.networks.iter().find(on_link))
+    }
+
+    /// The server that the client addresses: option 54.
+    pub(super) fn is_for_us(&self, view: &View, network: &Network) -> bool {
+        self.options
+            .server_id
+            .is_none_or(|id| id == self.server_id(network) || view.is_own_address(IpAddr::V4(id)))
+    }
+
+    /// What to call ourselves: our address, or the one that a relay agent wants clients to use
+    /// in its place (RFC 5107).
+    pub(super) fn server_id(&self, network: &Network) -> Ipv4Addr {
+        let relay = self.options.relay_agent.filter(|_| !self.header.giaddr().is_unspecified());
+        relay.and_then(|relay| relay.server_id_override()).unwrap_or(network.server)
+    }
+
+    /// The address that the client asks for or speaks of.
+    pub(super) fn address(&self) -> Option<Ipv4Addr> {
+        let ciaddr = self.header.ciaddr();
+        self.options.requested_address.or_else(|| (!ciaddr.is_unspecified()).then_some(ciaddr))
+    }
+
+    /// Whether an iPXE can load by HTTP. One that tells nothing about itself can.
+    pub(super) fn loads_by_http(&self) -> bool {
+        self.client.firmware != Firmware::Ipxe
+            || self.options.ipxe.is_none_or(|ipxe| {
+                ipxe.iter().next().is_none() || ipxe.has_feature(crate::wire::pxe::feature::HTTP)
+            })
+    }
+}

@@ -1,0 +1,77 @@
+//! Where a reply goes (RFC 2131 §4.1).
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use super::request::Request;
+use crate::mac::MacAddr;
+use crate::view::Interface;
+use crate::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
+
+/// The way of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A datagram to this address and port, perhaps the limited broadcast.
+    Socket(SocketAddrV4),
+    /// A frame to the client's station, which has no address to answer ARP for yet.
+    Link {
+        /// The station.
+        station: MacAddr,
+        /// The address and port that the packet in the frame names.
+        destination: SocketAddrV4,
+    },
+}
+
+const BROADCAST: Way = Way::Socket(SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT));
+
+/// The way of an OFFER or ACK with the address `yiaddr`; unspecified for replies without one.
+pub(super) fn of_reply(
+    request: &Request<'_>,
+    interface: Option<&Interface>,
+    yiaddr: Ipv4Addr,
+) -> Way {
+    let header = request.header;
+    if !header.giaddr().is_unspecified() {
+        return to_relay(request);
+    }
+    if !header.ciaddr().is_unspecified() {
+        return Way::Socket(SocketAddrV4::new(header.ciaddr(), CLIENT_PORT));
+    }
+    let link_unicast = interface.is_some_and(|interface| interface.link_unicast);
+    match request.client.mac {
+        Some(station) if link_unicast && !header.is_broadcast() && !yiaddr.is_unspecified() => {
+            let destination = SocketAddrV4::new(yiaddr, CLIENT_PORT);
+            Way::Link { station, destination }
+        }
+        Some(_) | None => BROADCAST,
+    }
+}
+
+/// The way of a NAK: the client's address is what is wrong, so it goes to nobody's.
+pub(super) fn of_nak(request: &Request<'_>) -> Way {
+    if request.header.giaddr().is_unspecified() { BROADCAST } else { to_relay(request) }
+}
+
+/// The way of an ACK to INFORM. Some clients leave out their address.
+pub(super) fn of_inform(request: &Request<'_>) -> Way {
+    if request.header.ciaddr().is_unspecified() {
+        return of_boot_ack(request);
+    }
+    of_reply(request, None, Ipv4Addr::UNSPECIFIED)
+}
+
+/// The way of an answer from port 4011: back to address and port of the sender, since OVMF asks
+/// from port 4011 and iPXE from 68.
+pub(super) fn of_boot_ack(request: &Request<'_>) -> Way {
+    let source = request.received.source;
+    if !request.header.giaddr().is_unspecified() {
+        to_relay(request)
+    } else if source.ip().is_unspecified() {
+        BROADCAST
+    } else {
+        Way::Socket(source)
+    }
+}
+
+fn to_relay(request: &Request<'_>) -> Way {
+    Way::Socket(SocketAddrV4::new(request.header.giaddr(), SERVER_PORT))
+}

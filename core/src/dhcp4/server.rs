@@ -1,0 +1,192 @@
+//! The engine: what comes in, what waits, whose turn it is.
+
+use super::desk::Desk;
+use super::lease::Lease;
+use super::pending::{Pending, RepeatKey, Urgency};
+use super::proxy;
+use super::request::{Kind, Received, Request};
+use crate::engine::{Datagram, Discard, Engine, Frame, Origin, Output, Packet, SendError};
+use crate::event::Event;
+use crate::identity::Firmware;
+use crate::image::ImageId;
+use crate::limits;
+use crate::rng::Rng;
+use crate::time::Instant;
+use crate::view::{DhcpMode, Network, View};
+
+/// A DHCPv4 server and ProxyDHCP for all networks of a view, with the empty router advertisements
+/// that spare iPXE its wait for IPv6.
+///
+/// Its sockets are bound to ports 67 and 4011 on each interface; it tells them apart by the
+/// destination port. A site has one, since broadcasts reach every socket.
+#[derive(Debug)]
+pub struct Dhcp4Server {
+    pending: Pending,
+    desk: Desk,
+    draining: bool,
+}
+
+impl Dhcp4Server {
+    /// Room for `leases_max` leases (about 80 bytes each) and the fixed tables of
+    /// [`crate::limits`]; `seed` keys the tables and draws the jitter.
+    ///
+    /// # Panics
+    /// If `leases_max` is `u32::MAX`.
+    pub fn new(leases_max: u32, seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let pending = Pending::new(limits::DHCP_PENDING_MAX, &mut rng);
+        Self { pending, desk: Desk::new(leases_max, rng), draining: false }
+    }
+
+    /// All addresses of which something is known.
+    pub fn leases(&self) -> impl Iterator<Item = &Lease> {
+        self.desk.leases.iter()
+    }
+
+    fn handle_datagram(
+        &mut self,
+        datagram: &Datagram<'_>,
+        now: Instant,
+        view: &View,
+    ) -> Result<(), Discard> {
+        let received = Received::of(datagram, view)?;
+        let payload = without_padding(datagram.payload)?;
+        let mut scratch = [0; limits::DHCP_REQUEST_BYTES_MAX];
+        let mut request = Request::parse(payload, &mut scratch, received)?;
+        self.desk.recall(&mut request.client, now);
+        let network = request.network(view)?;
+        if self.desk.client_key(&request).is_none() {
+            return Err(Discard::Malformed);
+        }
+        if received.at_pxe_port() || network.mode == DhcpMode::Proxy {
+            self.check_as_proxy(&request, now)?;
+        } else if self.handled_at_once(&request, network, now, view)? {
+            return Ok(());
+        }
+        let urgency = match request.kind {
+            Kind::Discover if self.draining => return Err(Discard::Draining),
+            Kind::Discover => Urgency::Later,
+            Kind::Request | Kind::Decline | Kind::Release | Kind::Inform => Urgency::First,
+        };
+        let key = RepeatKey::of(request.header, request.kind, &received);
+        let pushed = self.pending.push(key, urgency, received, payload);
+        if pushed != Err(Discard::Duplicate) {
+            self.desk.note_arrival(&request, now);
+        }
+        pushed
+    }
+
+    /// Messages to a proxy or boot server: what is the other server's is only watched.
+    fn check_as_proxy(&mut self, request: &Request<'_>, now: Instant) -> Result<(), Discard> {
+        let checked = proxy::check(request);
+        if checked.is_err() && self.desk.is_booting(&request.client, now) {
+            self.desk.note_arrival(request, now);
+        }
+        checked
+    }
+
+    /// Messages to a server that get no answer; tells whether this was one.
+    fn handled_at_once(
+        &mut self,
+        request: &Request<'_>,
+        network: &Network,
+        now: Instant,
+        view: &View,
+    ) -> Result<bool, Discard> {
+        let for_us = request.is_for_us(view, network);
+        match request.kind {
+            Kind::Request if !for_us => {
+                self.desk.withdraw(request, network, now);
+                Err(Discard::OtherServer)
+            }
+            Kind::Decline | Kind::Release if !for_us => Err(Discard::OtherServer),
+            Kind::Decline => self.desk.decline(request, network, now).map(|()| true),
+            Kind::Release => self.desk.release(request, network, now).map(|()| true),
+            Kind::Discover | Kind::Request | Kind::Inform => Ok(false),
+        }
+    }
+
+    fn handle_frame(
+        &mut self,
+        frame: &Frame<'_>,
+        now: Instant,
+        view: &View,
+    ) -> Result<(), Discard> {
+        let booting = self.desk.booting(frame.source, now);
+        let is_ipxe = booting.is_some_and(|booting| booting.firmware == Firmware::Ipxe);
+        self.desk.advertiser.handle_frame(frame, is_ipxe, now, view)
+    }
+}
+
+impl Engine for Dhcp4Server {
+    type Input<'i> = Packet<'i>;
+
+    /// # Errors
+    /// As [`Engine::handle_input`]. [`Discard::Overload`] counts a message that had to go, which is
+    /// the DISCOVER that has waited longest if there is one, not the one that came.
+    fn handle_input(
+        &mut self,
+        input: Packet<'_>,
+        now: Instant,
+        view: &View,
+    ) -> Result<(), Discard> {
+        match input {
+            Packet::Datagram(datagram) => self.handle_datagram(&datagram, now, view),
+            Packet::Frame(frame) => self.handle_frame(&frame, now, view),
+        }
+    }
+
+    /// Does nothing: leases end when somebody asks for their address.
+    fn handle_timeout(&mut self, _now: Instant) {}
+
+    fn poll_output(&mut self, head: &mut [u8], now: Instant, view: &View) -> Option<Output> {
+        if let Some(transmit) = self.desk.poll_advertisement(head, now, view) {
+            return Some(Output::Transmit(transmit));
+        }
+        let mut scratch = [0; limits::DHCP_REQUEST_BYTES_MAX];
+        // Ends: each round takes one message, of which there is a bounded number.
+        while let Some((received, payload)) = self.pending.pop() {
+            // A message that was good when it came is read again, now with the view of now.
+            let Ok(mut request) = Request::parse(payload, &mut scratch, received) else { continue };
+            self.desk.recall(&mut request.client, now);
+            if let Some(transmit) = self.desk.answer(&request, head, now, view) {
+                return Some(Output::Transmit(transmit));
+            }
+        }
+        None
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.desk.events.pop()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Does nothing: clients repeat what gets no answer.
+    fn handle_send_error(&mut self, _origin: Origin, _error: SendError, _now: Instant) {}
+
+    fn uses_image(&self, _image: ImageId) -> bool {
+        false
+    }
+
+    /// No new boot begins here: DISCOVER is for the server that runs next. A boot that runs still
+    /// gets its ACK.
+    fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    fn sessions(&self) -> usize {
+        self.pending.len() as usize + self.desk.advertiser.waiting()
+    }
+}
+
+/// The message without zeros behind its options that would make it longer than we take.
+fn without_padding(payload: &[u8]) -> Result<&[u8], Discard> {
+    match payload.split_at_checked(limits::DHCP_REQUEST_BYTES_MAX) {
+        None => Ok(payload),
+        Some((message, padding)) if padding.iter().all(|byte| *byte == 0) => Ok(message),
+        Some(_) => Err(Discard::Malformed),
+    }
+}

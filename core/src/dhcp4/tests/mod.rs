@@ -1,0 +1,11 @@
+//! The engine as its clients see it: packets in, packets out.
+
+mod firmware;
+mod kit;
+mod overload;
+mod properties;
+mod proxy;
+mod relay;
+mod replies;
+mod rfc2131;
+mod routers;
