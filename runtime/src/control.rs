@@ -1,14 +1,20 @@
-//! The hand on all shards.
+//! The hand on all shards: what the control thread asks for, and what it can see.
 
-use std::fmt;
-use std::sync::Arc;
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crossbeam::utils::CachePadded;
 use reveille_core::view::View;
+use rustix::event::EventfdFlags;
 
 use crate::buffers::images::ImageTable;
-use crate::counters::Snapshot;
+use crate::counters::{LiveCounters, Snapshot};
 use crate::error::ShardPanic;
 use crate::events::EventReceiver;
+use crate::shards::ShardThread;
 
 /// Policy and the images that it mentions: they change together.
 #[derive(Clone, Debug, Default)]
@@ -20,48 +26,194 @@ pub struct Setup {
 }
 
 /// A running server. Dropping it stops the shards and waits for them.
+#[derive(Debug)]
 pub struct Server {
+    shards: Vec<ShardThread>,
     events: EventReceiver,
+    /// Every view that a shard may still hold: the last reference is dropped here, since freeing
+    /// a large one takes longer than a turn may.
+    views: Mutex<Vec<Arc<View>>>,
 }
 
 impl Server {
+    pub(crate) fn new(events: EventReceiver, view: Arc<View>) -> Self {
+        Self { shards: Vec::new(), events, views: Mutex::new(vec![view]) }
+    }
+
+    pub(crate) fn add(&mut self, shard: ShardThread) {
+        self.shards.push(shard);
+    }
+
     /// Gives every shard new policy and images, each between two of its turns.
     pub fn swap(&self, setup: Setup) {
-        drop(setup);
+        let mut views = lock(&self.views);
+        views.retain(|old| Arc::strong_count(old) > 1);
+        views.push(Arc::clone(&setup.view));
+        for shard in &self.shards {
+            shard.shared.order(|orders| orders.setup = Some(setup.clone()));
+        }
     }
 
     /// What happened.
-    pub fn events(&self) -> &EventReceiver {
+    pub const fn events(&self) -> &EventReceiver {
         &self.events
     }
 
     /// The counters of now.
     pub fn counters(&self) -> Snapshot {
-        Snapshot { shards: Vec::new(), events_lost: self.events.lost() }
+        let shards = self.shards.iter().map(|shard| shard.shared.counters.snapshot());
+        Snapshot { shards: shards.collect(), events_lost: self.events.lost() }
     }
 
     /// Stops taking new work: sessions that run go on to their end.
-    pub fn drain(&self) {}
+    pub fn drain(&self) {
+        self.order(|orders| orders.drain = true);
+    }
 
     /// Whether every session has ended after [`Server::drain`].
     pub fn is_drained(&self) -> bool {
-        false
+        self.shards.iter().all(|shard| shard.shared.is_drained() || shard.shared.has_ended())
+    }
+
+    /// Whether all shards run. If one has failed, [`Server::join`] says why; the events'
+    /// descriptor becomes readable then.
+    pub fn is_running(&self) -> bool {
+        !self.shards.iter().any(|shard| shard.shared.has_ended())
     }
 
     /// Ends all shards at once.
-    pub fn stop(&self) {}
+    pub fn stop(&self) {
+        self.order(|orders| orders.stop = true);
+    }
 
-    /// Waits until all shards have ended: after [`Server::stop`], or because one failed.
+    /// Waits until all shards have ended: after [`Server::stop`], or because one failed, which
+    /// stops the others.
     ///
     /// # Errors
-    /// If a shard panicked.
-    pub fn join(self) -> Result<(), ShardPanic> {
-        Ok(())
+    /// If a shard failed.
+    pub fn join(mut self) -> Result<(), ShardPanic> {
+        self.join_all()
+    }
+
+    fn join_all(&mut self) -> Result<(), ShardPanic> {
+        let mut result = Ok(());
+        for (shard, thread) in mem::take(&mut self.shards).into_iter().enumerate() {
+            if let Err(message) = thread.join() {
+                result = result.and(Err(ShardPanic { shard, message }));
+            }
+        }
+        result
+    }
+
+    fn order(&self, change: impl Fn(&mut Orders)) {
+        for shard in &self.shards {
+            shard.shared.order(&change);
+        }
     }
 }
 
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").finish_non_exhaustive()
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        // Who wants to know joins.
+        let _unread = self.join_all();
     }
+}
+
+/// What a shard and the control thread share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) counters: CachePadded<LiveCounters>,
+    orders: Mutex<Orders>,
+    wake: OwnedFd,
+    drained: AtomicBool,
+    ended: AtomicBool,
+}
+
+/// All shards of a server: one that fails stops the others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Siblings(Arc<Mutex<Vec<Arc<Shared>>>>);
+
+impl Siblings {
+    pub(crate) fn add(&self, shard: &Arc<Shared>) {
+        lock(&self.0).push(Arc::clone(shard));
+    }
+
+    pub(crate) fn stop(&self) {
+        for shard in lock(&self.0).iter() {
+            shard.order(|orders| orders.stop = true);
+        }
+    }
+}
+
+/// What the control thread wants; a newer wish replaces an older one.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    setup: Option<Setup>,
+    drain: bool,
+    stop: bool,
+}
+
+/// One wish.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Stop,
+    Swap(Setup),
+    Drain,
+}
+
+impl Shared {
+    pub(crate) fn new() -> io::Result<Self> {
+        let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self {
+            counters: CachePadded::default(),
+            orders: Mutex::default(),
+            wake,
+            drained: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        })
+    }
+
+    /// Readable when there are orders.
+    pub(crate) fn wake(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    fn order(&self, change: impl FnOnce(&mut Orders)) {
+        change(&mut lock(&self.orders));
+        // Fails only if the counter would overflow: then the shard has its signal.
+        let _full = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+
+    /// All orders since the last call, the most urgent first.
+    pub(crate) fn take_orders(&self) -> impl Iterator<Item = Order> + use<> {
+        let mut count = [0; 8];
+        let _was_signalled = rustix::io::read(&self.wake, &mut count);
+        let Orders { setup, drain, stop } = mem::take(&mut *lock(&self.orders));
+        let stop = stop.then_some(Order::Stop);
+        let drain = drain.then_some(Order::Drain);
+        [stop, setup.map(Order::Swap), drain].into_iter().flatten()
+    }
+
+    pub(crate) fn set_drained(&self, drained: bool) {
+        self.drained.store(drained, Ordering::Release);
+    }
+
+    fn is_drained(&self) -> bool {
+        self.drained.load(Ordering::Acquire)
+    }
+
+    /// The shard's thread is over.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+}
+
+/// Nothing that a lock here protects is left half changed, so a panic elsewhere does not matter.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use reveille_core::engine::Discard;
 
+use crate::shards::EngineKind;
+
 /// The counters of all shards at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -109,6 +111,15 @@ macro_rules! shard_counters {
         }
 
         impl LiveCounters {
+            /// Those of one engine.
+            pub(crate) const fn engine(&self, kind: EngineKind) -> &LiveEngineCounters {
+                match kind {
+                    EngineKind::Dhcp => &self.dhcp,
+                    EngineKind::Tftp => &self.tftp,
+                    EngineKind::Http => &self.http,
+                }
+            }
+
             /// The values of now.
             pub(crate) fn snapshot(&self) -> ShardCounters {
                 ShardCounters {

@@ -40,7 +40,13 @@ impl EventReceiver {
 
     /// The end that a shard writes to.
     pub(crate) fn sender(&self) -> EventSender {
-        EventSender { shared: Arc::clone(&self.0), pushed: false }
+        EventSender { receiver: self.clone(), pushed: false }
+    }
+
+    /// Makes the descriptor readable without an event.
+    pub(crate) fn signal(&self) {
+        // Fails only if the counter would overflow: then the reader has its signal.
+        let _full = rustix::io::write(&self.0.wake, &1_u64.to_ne_bytes());
     }
 
     /// Takes what is there, oldest first, at most one queue full.
@@ -84,24 +90,24 @@ impl AsFd for EventReceiver {
 /// The end of the queue that a shard writes to.
 #[derive(Debug)]
 pub(crate) struct EventSender {
-    shared: Arc<Shared>,
+    receiver: EventReceiver,
     pushed: bool,
 }
 
 impl EventSender {
     /// Hands an event over, or counts it as lost.
     pub(crate) fn push(&mut self, event: Event) {
-        match self.shared.queue.push(event) {
+        match self.receiver.0.queue.push(event) {
             Ok(()) => self.pushed = true,
-            Err(_) => drop(self.shared.lost.fetch_add(1, Ordering::Relaxed)),
+            Err(_) => drop(self.receiver.0.lost.fetch_add(1, Ordering::Relaxed)),
         }
     }
 
     /// Wakes the reader, once for all that was pushed since the last call.
     pub(crate) fn wake(&mut self) {
-        if std::mem::take(&mut self.pushed) && self.shared.asleep.swap(false, Ordering::SeqCst) {
-            // Fails only if the counter would overflow: then the reader has its signal.
-            let _full = rustix::io::write(&self.shared.wake, &1_u64.to_ne_bytes());
+        if std::mem::take(&mut self.pushed) && self.receiver.0.asleep.swap(false, Ordering::SeqCst)
+        {
+            self.receiver.signal();
         }
     }
 }

@@ -14,10 +14,21 @@ pub mod events;
 pub mod probe;
 
 mod bind;
+mod clock;
+mod datagrams;
+mod driven;
+mod holder;
+mod op;
+mod ring;
+mod shard;
 mod shards;
+mod socket;
+mod streams;
+mod token;
 
 pub use bind::{Bound, bind};
 pub use buffers::images::{ImageError, ImageMeta, ImageStore, ImageTable};
+pub use clock::now;
 pub use config::{Config, InterfaceSpec, TftpSpec, UdpSpec};
 pub use control::{Server, Setup};
 pub use counters::{EngineCounters, ShardCounters, Snapshot};

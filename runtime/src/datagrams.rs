@@ -1,0 +1,468 @@
+//! The datagram and packet sockets of a shard: what arrives becomes a packet with its addresses,
+//! what an engine sends becomes a message in a send slot.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use reveille_core::engine::{
+    Datagram, Frame, InterfaceId, Origin, Packet, Route, SendError, SocketId, Transmit,
+};
+use reveille_core::image::ImageId;
+use reveille_core::limits;
+use reveille_core::mac::MacAddr;
+
+use crate::buffers::pinned::PinnedImages;
+use crate::buffers::receive::{Filled, ReceiveBuffers};
+use crate::buffers::send::{Parts, SendSlots};
+use crate::op::{BufferGroup, FileIndex, Op};
+use crate::ring::{Completion, Ring};
+use crate::shards::EngineKind;
+use crate::token::{Kind, Token};
+
+/// Sockets, receive buffers and send slots for packets.
+#[derive(Debug)]
+pub(crate) struct Datagrams {
+    receivers: Vec<Receiver>,
+    interfaces: Interfaces,
+    /// Room that each receive buffer keeps for address and control data.
+    template: Box<libc::msghdr>,
+    buffers: ReceiveBuffers,
+    slots: SendSlots<IOVECS>,
+    /// What each send slot in use carries.
+    flights: Vec<Flight>,
+    splits_refused: u64,
+}
+
+/// A socket that packets arrive at and leave from.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    /// The socket.
+    pub(crate) socket: OwnedFd,
+    /// Whose it is.
+    pub(crate) role: Role,
+    /// Its port, for sockets that have one.
+    pub(crate) port: u16,
+}
+
+/// Whose a socket is, and under which name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A UDP socket of an engine.
+    Udp(EngineKind, SocketId),
+    /// The packet socket of an interface; its packets are the DHCP engine's.
+    Frames(InterfaceId),
+}
+
+/// A send on its way.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    engine: EngineKind,
+    origin: Origin,
+    file: FileIndex,
+    interface: InterfaceId,
+    image: Option<ImageId>,
+    bytes: u32,
+    /// Datagrams of a split send, 1 for others.
+    segments: u16,
+    /// The segment that travels alone after the device has refused to split.
+    alone: Option<u16>,
+}
+
+/// How a send ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// Whose it was.
+    pub(crate) engine: EngineKind,
+    /// The session it belonged to.
+    pub(crate) origin: Origin,
+    /// Datagrams in it.
+    pub(crate) packets: u16,
+    /// Bytes, or why it failed.
+    pub(crate) result: Result<u32, SendError>,
+}
+
+impl Datagrams {
+    /// Takes over sockets and makes `send_slots` slots and the receive buffers.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub(crate) fn new(
+        ring: &Ring,
+        receivers: Vec<Receiver>,
+        interfaces: Interfaces,
+        send_slots: u16,
+    ) -> io::Result<Self> {
+        let mut template = zeroed_header();
+        template.msg_namelen = ADDRESS_BYTES as u32;
+        template.msg_controllen = CONTROL_BYTES;
+        Ok(Self {
+            receivers,
+            interfaces,
+            template,
+            buffers: ReceiveBuffers::register(ring, GROUP, BUFFERS, BUFFER_BYTES)?,
+            slots: SendSlots::new(u32::from(send_slots))?,
+            flights: Vec::with_capacity(usize::from(send_slots)),
+            splits_refused: 0,
+        })
+    }
+
+    /// The sockets in the order of their `FileIndex`.
+    pub(crate) fn files(&self) -> impl Iterator<Item = RawFd> {
+        self.receivers.iter().map(|receiver| receiver.socket.as_raw_fd())
+    }
+
+    /// Starts receiving on every socket.
+    pub(crate) fn arm_all(&self, ring: &mut Ring) {
+        for receiver in 0..self.receivers.len() as u32 {
+            self.arm(ring, receiver);
+        }
+    }
+
+    /// Starts receiving on one socket.
+    pub(crate) fn arm(&self, ring: &mut Ring, receiver: u32) {
+        let token = Token::new(Kind::Receive, receiver, 0);
+        let (file, group) = (FileIndex(receiver), self.buffers.group());
+        // SAFETY: the template is never changed and lives as long as `self`, which the shard
+        // keeps longer than the ring.
+        let receive = unsafe { Op::receive(file, &raw const *self.template, group, token) };
+        ring.submit(&receive);
+    }
+
+    /// The buffer that a receive has filled.
+    pub(crate) fn filled(&self, completion: &Completion) -> Option<Filled> {
+        let len = completion.outcome().ok()?;
+        Some(self.buffers.filled(completion.buffer()?, len as usize))
+    }
+
+    /// The packet in a filled buffer and whose it is; nothing if it lacks an address or was cut.
+    pub(crate) fn read(&self, receiver: u32, filled: &Filled) -> Option<(EngineKind, Packet<'_>)> {
+        let receiver = self.receivers.get(receiver as usize)?;
+        let message = ReceivedMessage::parse(self.buffers.bytes(filled))?;
+        Some(match receiver.role {
+            Role::Udp(engine, socket) => {
+                let arrived = packet_info(message.control)?;
+                let datagram = Datagram {
+                    socket,
+                    interface: self.interfaces.id(arrived.interface),
+                    source: SocketAddr::V4(inet_address(message.name)?),
+                    destination: SocketAddr::new(IpAddr::V4(arrived.destination), receiver.port),
+                    payload: message.payload,
+                };
+                (engine, Packet::Datagram(datagram))
+            }
+            Role::Frames(interface) => {
+                let (source, outgoing) = link_address(message.name)?;
+                let packet = message.payload;
+                (EngineKind::Dhcp, Packet::Frame(Frame { interface, source, outgoing, packet }))
+            }
+        })
+    }
+
+    /// Hands a buffer back to the kernel.
+    pub(crate) fn give_back(&mut self, filled: Filled) {
+        self.buffers.give_back(filled);
+    }
+
+    /// The send slot that is used next, if one is free.
+    pub(crate) fn next_free(&self) -> Option<u32> {
+        self.slots.next_free()
+    }
+
+    /// The head buffer of that slot.
+    pub(crate) fn head_mut(&mut self, slot: u32) -> &mut [u8] {
+        self.slots.head_mut(slot)
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.slots.in_use() == 0
+    }
+
+    /// Sends `transmit`, whose head is in the free slot `slot`.
+    ///
+    /// # Errors
+    /// Why it cannot be sent; the slot is free then.
+    pub(crate) fn send(
+        &mut self,
+        ring: &mut Ring,
+        images: &mut PinnedImages,
+        engine: EngineKind,
+        slot: u32,
+        transmit: &Transmit,
+    ) -> Result<(), SendError> {
+        let (file, interface) = self.address(engine, slot, transmit.route)?;
+        let (body, body_len) = match &transmit.body {
+            Some(span) => {
+                let address = images.pin(span).ok_or(SendError::ImageUnreadable)?;
+                (address, span.len as usize)
+            }
+            None => (std::ptr::null(), 0),
+        };
+        let head = self.slots.head(slot).cast_const();
+        let parts = Parts { head, head_len: usize::from(transmit.head_len), body, body_len };
+        let flight = Flight {
+            engine,
+            origin: transmit.origin,
+            file,
+            interface,
+            image: transmit.body.map(|span| span.image),
+            bytes: (parts.head_len + body_len) as u32,
+            segments: transmit.split.map_or(1, |split| split.segments),
+            alone: None,
+        };
+        self.slots.take(slot);
+        match self.flights.get_mut(slot as usize) {
+            Some(place) => *place = flight,
+            None => self.flights.push(flight),
+        }
+        let message = self.slots.message_mut(slot);
+        match transmit.split {
+            Some(split) => {
+                message.set_split(parts, split);
+                if !self.interfaces.splits(interface) {
+                    self.narrow(slot, 0);
+                }
+            }
+            None => message.set_parts(parts),
+        }
+        self.submit(ring, slot);
+        Ok(())
+    }
+
+    /// Takes note that a send is over and frees its slot. Nothing if the send goes on: its next
+    /// datagram leaves now.
+    pub(crate) fn on_sent(
+        &mut self,
+        ring: &mut Ring,
+        images: &mut PinnedImages,
+        token: Token,
+        completion: &Completion,
+    ) -> Option<Sent> {
+        let slot = token.slot;
+        assert!(token.is_of(self.slots.life(slot)), "a slot is freed by its last completion");
+        let flight = self.flights[slot as usize];
+        let result = match (completion.outcome(), flight.alone) {
+            (Ok(_), Some(segment)) if segment + 1 < flight.segments => {
+                self.narrow(slot, segment + 1);
+                self.submit(ring, slot);
+                return None;
+            }
+            (Ok(_), _) => Ok(flight.bytes),
+            (Err(errno @ (libc::EIO | libc::EINVAL | libc::EMSGSIZE)), None)
+                if flight.segments > 1 =>
+            {
+                // A device that cannot make checksums for segments never will; a path that is too
+                // narrow for them is one client's.
+                if errno == libc::EIO {
+                    self.interfaces.refuse_splits(flight.interface);
+                }
+                self.splits_refused += 1;
+                self.narrow(slot, 0);
+                self.submit(ring, slot);
+                return None;
+            }
+            (Err(libc::EFAULT), _) if flight.image.is_some() => Err(SendError::ImageUnreadable),
+            (Err(libc::EMSGSIZE), _) => Err(SendError::TooLarge),
+            (Err(_), _) => Err(SendError::Refused),
+        };
+        if let Some(image) = flight.image {
+            images.unpin(image);
+        }
+        self.slots.release(slot);
+        let Flight { engine, origin, segments, .. } = flight;
+        Some(Sent { engine, origin, packets: segments, result })
+    }
+
+    /// Split sends that left one by one because a device or path refused them.
+    pub(crate) const fn splits_refused(&self) -> u64 {
+        self.splits_refused
+    }
+
+    /// Writes the addresses of a route into a free slot; gives the socket and the interface.
+    fn address(
+        &mut self,
+        engine: EngineKind,
+        slot: u32,
+        route: Route,
+    ) -> Result<(FileIndex, InterfaceId), SendError> {
+        let (role, interface) = match route {
+            Route::Datagram { socket, interface, source, destination } => {
+                let (IpAddr::V4(source), SocketAddr::V4(destination)) = (source, destination)
+                else {
+                    return Err(SendError::Refused);
+                };
+                let index = self.interfaces.index(interface);
+                self.slots.message_mut(slot).set_route(destination, source, index);
+                (Role::Udp(engine, socket), interface)
+            }
+            Route::Link { interface, station } => {
+                let is_v6 = self.slots.head_mut(slot)[0] >> 4 == 6;
+                let protocol = if is_v6 { libc::ETH_P_IPV6 } else { libc::ETH_P_IP };
+                let index = self.interfaces.index(interface);
+                self.slots.message_mut(slot).set_station(station, index, protocol as u16);
+                (Role::Frames(interface), interface)
+            }
+            Route::Stream(_) => panic!("an engine that speaks in packets has no streams"),
+        };
+        let position = self.receivers.iter().position(|receiver| receiver.role == role);
+        Ok((FileIndex(position.ok_or(SendError::Refused)? as u32), interface))
+    }
+
+    /// Narrows a split send to one of its datagrams.
+    fn narrow(&mut self, slot: u32, segment: u16) {
+        self.flights[slot as usize].alone = Some(segment);
+        self.slots.message_mut(slot).narrow_to_segment(segment);
+    }
+
+    fn submit(&mut self, ring: &mut Ring, slot: u32) {
+        let token = Token::new(Kind::Send, slot, self.slots.life(slot));
+        let file = self.flights[slot as usize].file;
+        let message = self.slots.message_mut(slot).header();
+        // SAFETY: message and head belong to the slot, which stays taken until the completion of
+        // this token; the image is pinned until then; the shard drops the ring before both.
+        let send = unsafe { Op::send(file, message, token) };
+        ring.submit(&send);
+    }
+}
+
+/// The served interfaces, by our names and by the kernel's.
+#[derive(Clone, Debug)]
+pub(crate) struct Interfaces(Vec<(u32, Splits)>);
+
+/// Whether a device takes split sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Splits {
+    Taken,
+    Refused,
+}
+
+impl Interfaces {
+    /// The interfaces with these kernel indices, in the order of [`InterfaceId`].
+    pub(crate) fn new(indices: impl Iterator<Item = u32>) -> Self {
+        Self(indices.map(|index| (index, Splits::Taken)).collect())
+    }
+
+    /// Our name of an interface; one that is not served gets a name that no view knows.
+    fn id(&self, index: u32) -> InterfaceId {
+        let position = self.0.iter().position(|(known, _)| *known == index);
+        InterfaceId(position.map_or(u16::MAX, |position| position as u16))
+    }
+
+    /// The kernel's name; 0, which leaves it to the routes, for one that is not served.
+    fn index(&self, id: InterfaceId) -> u32 {
+        self.0.get(usize::from(id.0)).map_or(0, |(index, _)| *index)
+    }
+
+    fn splits(&self, id: InterfaceId) -> bool {
+        self.0.get(usize::from(id.0)).is_none_or(|(_, splits)| *splits == Splits::Taken)
+    }
+
+    fn refuse_splits(&mut self, id: InterfaceId) {
+        if let Some((_, splits)) = self.0.get_mut(usize::from(id.0)) {
+            *splits = Splits::Refused;
+        }
+    }
+}
+
+/// What the kernel put into a buffer: a header, then address and control data in the room that
+/// the template leaves for them, then the payload.
+struct ReceivedMessage<'b> {
+    name: &'b [u8],
+    control: &'b [u8],
+    payload: &'b [u8],
+}
+
+impl<'b> ReceivedMessage<'b> {
+    /// Takes a buffer apart; nothing if something did not fit into it.
+    fn parse(buffer: &'b [u8]) -> Option<Self> {
+        let (header, rest) = buffer.split_at_checked(HEADER_BYTES)?;
+        let (name, rest) = rest.split_at_checked(ADDRESS_BYTES)?;
+        let (control, payload) = rest.split_at_checked(CONTROL_BYTES)?;
+        let field = |index: usize| {
+            let bytes = header.get(index * 4..)?.first_chunk()?;
+            Some(u32::from_ne_bytes(*bytes) as usize)
+        };
+        let [name_len, control_len, payload_len, flags] =
+            [field(0)?, field(1)?, field(2)?, field(3)?];
+        let cut = (libc::MSG_TRUNC | libc::MSG_CTRUNC) as usize;
+        Some(Self {
+            name: name.get(..name_len)?,
+            control: control.get(..control_len)?,
+            payload: payload.get(..payload_len).filter(|_| flags & cut == 0)?,
+        })
+    }
+}
+
+/// Interface and destination address out of `IP_PKTINFO`.
+struct PacketInfo {
+    interface: u32,
+    destination: Ipv4Addr,
+}
+
+fn packet_info(mut control: &[u8]) -> Option<PacketInfo> {
+    // Ends: each round takes a control message away, and none is empty.
+    loop {
+        let (header, data) = control.split_at_checked(size_of::<libc::cmsghdr>())?;
+        let len = usize::from_ne_bytes(*header.first_chunk()?);
+        let level = i32::from_ne_bytes(*header.get(8..)?.first_chunk()?);
+        let kind = i32::from_ne_bytes(*header.get(12..)?.first_chunk()?);
+        if (level, kind) == (libc::IPPROTO_IP, libc::IP_PKTINFO) {
+            let interface = u32::from_ne_bytes(*data.first_chunk()?);
+            let destination = *data.get(8..)?.first_chunk::<4>()?;
+            return Some(PacketInfo { interface, destination: Ipv4Addr::from(destination) });
+        }
+        control = control.get(len.max(header.len()).next_multiple_of(8)..)?;
+    }
+}
+
+fn inet_address(name: &[u8]) -> Option<SocketAddrV4> {
+    let family = u16::from_ne_bytes(*name.first_chunk()?);
+    let port = u16::from_be_bytes(*name.get(2..)?.first_chunk()?);
+    let address = *name.get(4..)?.first_chunk::<4>()?;
+    let is_inet = family == libc::AF_INET as u16;
+    is_inet.then(|| SocketAddrV4::new(Ipv4Addr::from(address), port))
+}
+
+/// The sender's station, and whether that is this host.
+fn link_address(name: &[u8]) -> Option<(MacAddr, bool)> {
+    let [kind, len] = *name.get(10..)?.first_chunk()?;
+    let address = *name.get(12..)?.first_chunk::<6>()?;
+    (len == 6).then_some((MacAddr(address), kind == libc::PACKET_OUTGOING))
+}
+
+fn zeroed_header() -> Box<libc::msghdr> {
+    Box::new(libc::msghdr {
+        msg_name: std::ptr::null_mut(),
+        msg_namelen: 0,
+        msg_iov: std::ptr::null_mut(),
+        msg_iovlen: 0,
+        msg_control: std::ptr::null_mut(),
+        msg_controllen: 0,
+        msg_flags: 0,
+    })
+}
+
+/// The group of the buffers that datagrams and frames are received into.
+const GROUP: BufferGroup = BufferGroup(0);
+
+/// Receive buffers: a burst that one turn has not taken yet; the sockets hold the rest.
+const BUFFERS: u16 = 2048;
+
+/// Bytes of a receive buffer: an Ethernet frame's packet with addresses and control data.
+const BUFFER_BYTES: usize = 2048;
+
+/// Size of the kernel's header (`struct io_uring_recvmsg_out`).
+const HEADER_BYTES: usize = 16;
+
+/// Room for the sender: a `sockaddr_in` or `sockaddr_ll`, in whole words.
+const ADDRESS_BYTES: usize = 24;
+
+/// Room for one `in_pktinfo`.
+const CONTROL_BYTES: usize = 32;
+
+/// Pieces of one send: a head and a body for each datagram of a split.
+const IOVECS: usize = limits::SPLIT_SEGMENTS_MAX as usize * 2;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,400 @@
+//! One shard: a ring, sockets, buffers, engines, and the loop that moves what arrives into the
+//! engines and what they have to say into the ring.
+//!
+//! [`Shard::turn`] is the whole of it. Nothing here knows a protocol, nothing waits but the one
+//! system call at the end of a turn, and every loop has a budget.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reveille_core::engine::{Datagram, Engine, Output, Packet, Route, StreamEvent};
+use reveille_core::time::Instant;
+use reveille_core::view::View;
+
+use crate::bind::ShardSockets;
+use crate::buffers::pinned::PinnedImages;
+use crate::clock;
+use crate::control::{Order, Setup, Shared};
+use crate::datagrams::{Datagrams, Interfaces, Sent};
+use crate::driven::{Budget, Driven};
+use crate::events::EventSender;
+use crate::op::{FileIndex, Op};
+use crate::ring::{Completion, Ring, Wait};
+use crate::shards::{EngineKind, Engines};
+use crate::streams::{Accepted, Happened, Streams};
+use crate::token::{Kind, Token};
+
+/// Everything that one thread owns. The ring comes first: fields are dropped in their order, and
+/// the kernel must let go of memory before it is freed.
+pub(crate) struct Shard<D, T, S> {
+    ring: Ring,
+    datagrams: Datagrams,
+    streams: Streams,
+    images: PinnedImages,
+    dhcp: Option<Driven<D>>,
+    tftp: Driven<T>,
+    http: Driven<S>,
+    view: Arc<View>,
+    shared: Arc<Shared>,
+    events: EventSender,
+    completions: Vec<Completion>,
+    mailbox: FileIndex,
+    draining: bool,
+    /// When images that no table has any more are looked at again.
+    release_at: Option<Instant>,
+}
+
+/// How large a shard is.
+#[derive(Clone, Debug)]
+pub(crate) struct Sizes {
+    /// Datagrams in flight.
+    pub(crate) send_slots: u16,
+    /// Stream connections.
+    pub(crate) connections: u32,
+    /// The interfaces served.
+    pub(crate) interfaces: Interfaces,
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Turn,
+    Stop,
+}
+
+impl<D, T, S> Shard<D, T, S>
+where
+    D: for<'i> Engine<Input<'i> = Packet<'i>>,
+    T: for<'i> Engine<Input<'i> = Datagram<'i>>,
+    S: for<'i> Engine<Input<'i> = StreamEvent<'i>>,
+{
+    /// Makes the calling thread the owner of `sockets` and starts all receives.
+    ///
+    /// # Errors
+    /// If buffers cannot be had.
+    pub(crate) fn new(
+        sockets: ShardSockets,
+        engines: Engines<D, T, S>,
+        setup: Setup,
+        shared: Arc<Shared>,
+        events: EventSender,
+        sizes: Sizes,
+    ) -> io::Result<Self> {
+        let ShardSockets { ring, receivers, listeners } = sockets;
+        ring.enable()?;
+        let first_listener = receivers.len() as u32;
+        let mailbox = FileIndex(first_listener + listeners.len() as u32);
+        let datagrams = Datagrams::new(&ring, receivers, sizes.interfaces, sizes.send_slots)?;
+        let streams = Streams::new(&ring, listeners, first_listener, sizes.connections)?;
+        let own = std::iter::once(shared.wake().as_raw_fd());
+        let files: Vec<_> = datagrams.files().chain(streams.files()).chain(own).collect();
+        ring.register_files(&files)?;
+        let mut shard = Self {
+            ring,
+            datagrams,
+            streams,
+            images: PinnedImages::new(setup.images),
+            dhcp: engines.dhcp.map(|engine| Driven::new(engine, EngineKind::Dhcp, &shared)),
+            tftp: Driven::new(engines.tftp, EngineKind::Tftp, &shared),
+            http: Driven::new(engines.http, EngineKind::Http, &shared),
+            view: setup.view,
+            shared,
+            events,
+            completions: Vec::with_capacity(COMPLETIONS_PER_TURN),
+            mailbox,
+            draining: false,
+            release_at: None,
+        };
+        shard.datagrams.arm_all(&mut shard.ring);
+        shard.streams.arm_all(&mut shard.ring);
+        shard.listen_to_mailbox();
+        Ok(shard)
+    }
+
+    /// Turns until told to stop.
+    ///
+    /// # Errors
+    /// If the ring fails.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        while self.turn()? == Next::Turn {}
+        Ok(())
+    }
+
+    /// One turn: take what arrived, let deadlines expire, say what there is to say, wait.
+    fn turn(&mut self) -> io::Result<Next> {
+        let now = clock::now();
+        if self.take_completions(now) == Next::Stop {
+            return Ok(Next::Stop);
+        }
+        self.expire(now);
+        let is_done = self.produce(now);
+        self.report();
+        let wait = if is_done { self.wait_until_next_deadline(now) } else { Wait::No };
+        self.ring.enter(wait)?;
+        Ok(Next::Turn)
+    }
+
+    /// Gives what arrived to the engines, a budget of it.
+    fn take_completions(&mut self, now: Instant) -> Next {
+        let mut completions = std::mem::take(&mut self.completions);
+        self.ring.reap(&mut completions);
+        let counters = &self.shared.counters;
+        counters.turns.add(1);
+        counters.completions.add(completions.len() as u64);
+        let mut next = Next::Turn;
+        for completion in completions.drain(..) {
+            if self.on_completion(completion, now) == Next::Stop {
+                next = Next::Stop;
+            }
+        }
+        self.completions = completions;
+        next
+    }
+
+    fn on_completion(&mut self, completion: Completion, now: Instant) -> Next {
+        let Some(token) = completion.token else {
+            self.shared.counters.completions_stale.add(1);
+            return Next::Turn;
+        };
+        match token.kind {
+            Kind::Receive => self.on_packet(token.slot, &completion, now),
+            Kind::Send => {
+                let sent =
+                    self.datagrams.on_sent(&mut self.ring, &mut self.images, token, &completion);
+                if let Some(sent) = sent {
+                    self.on_packet_sent(sent, now);
+                }
+            }
+            Kind::Accept => {
+                let accepted = self.streams.on_accepted(&mut self.ring, token, completion, now);
+                self.on_accepted(accepted, now);
+            }
+            Kind::StreamReceive => {
+                let happened = self.streams.on_received(&mut self.ring, token, &completion);
+                self.on_stream(token.slot, happened, now);
+            }
+            Kind::StreamSend => {
+                let (ring, images) = (&mut self.ring, &mut self.images);
+                let happened = self.streams.on_sent(ring, images, token, &completion, now);
+                self.on_stream(token.slot, happened, now);
+            }
+            Kind::Mailbox => return self.on_mail(&completion),
+        }
+        Next::Turn
+    }
+
+    /// A datagram or frame arrived, or a receive has ended and must be started again.
+    fn on_packet(&mut self, receiver: u32, completion: &Completion, now: Instant) {
+        if let Some(filled) = self.datagrams.filled(completion) {
+            match self.datagrams.read(receiver, &filled) {
+                Some((EngineKind::Dhcp, packet)) => {
+                    if let Some(dhcp) = &mut self.dhcp {
+                        dhcp.handle_packet(packet, payload_len(&packet), now, &self.view);
+                    }
+                }
+                Some((EngineKind::Tftp, Packet::Datagram(datagram))) => {
+                    let bytes = datagram.payload.len();
+                    self.tftp.handle_packet(datagram, bytes, now, &self.view);
+                }
+                Some(_) | None => self.shared.counters.packets_unreadable.add(1),
+            }
+            self.datagrams.give_back(filled);
+        }
+        if !completion.has_more() {
+            self.shared.counters.buffers_exhausted.add(1);
+            self.datagrams.arm(&mut self.ring, receiver);
+        }
+    }
+
+    fn on_packet_sent(&mut self, sent: Sent, now: Instant) {
+        match sent.engine {
+            EngineKind::Dhcp => {
+                if let Some(dhcp) = &mut self.dhcp {
+                    dhcp.handle_sent(sent, now);
+                }
+            }
+            EngineKind::Tftp => self.tftp.handle_sent(sent, now),
+            EngineKind::Http => unreachable!("streams have their own sends"),
+        }
+    }
+
+    fn on_accepted(&mut self, accepted: Accepted, now: Instant) {
+        let counters = &self.shared.counters;
+        match accepted {
+            Accepted::Connection(conn, peer, local) => {
+                counters.connections_accepted.add(1);
+                self.http.handle(StreamEvent::Accepted { conn, peer, local }, now, &self.view);
+            }
+            Accepted::Nothing => {}
+            Accepted::Refused => counters.connections_refused.add(1),
+            Accepted::Paused => counters.accept_pauses.add(1),
+        }
+    }
+
+    /// Tells the engine what happened to the connection in `slot`, and whether that was its end.
+    fn on_stream(&mut self, slot: u32, happened: Happened, now: Instant) {
+        match happened {
+            Happened::Nothing => {}
+            Happened::Received(conn, filled) => {
+                let bytes = self.streams.bytes(&filled);
+                let received = StreamEvent::Received { conn, bytes };
+                self.http.handle_packet(received, bytes.len(), now, &self.view);
+                self.streams.give_back(filled);
+            }
+            Happened::EndOfStream(conn) => {
+                self.http.handle(StreamEvent::EndOfStream { conn }, now, &self.view);
+            }
+            Happened::Sent(conn, bytes) => {
+                self.http.count_sent(1, bytes);
+                self.http.handle(StreamEvent::Sent { conn }, now, &self.view);
+            }
+            Happened::Failed(origin, error) => self.http.handle_send_error(origin, error, now),
+            Happened::Stale => self.shared.counters.outputs_stale.add(1),
+            Happened::Exhausted => self.shared.counters.buffers_exhausted.add(1),
+        }
+        if let Some(conn) = self.streams.settle(slot) {
+            self.http.handle(StreamEvent::Closed { conn }, now, &self.view);
+        }
+    }
+
+    /// Carries out what the control thread asked for.
+    fn on_mail(&mut self, completion: &Completion) -> Next {
+        if !completion.has_more() {
+            self.listen_to_mailbox();
+        }
+        for order in self.shared.take_orders() {
+            match order {
+                Order::Stop => return Next::Stop,
+                Order::Swap(setup) => {
+                    self.view = setup.view;
+                    self.images.replace(setup.images);
+                    self.release_at = Some(Instant::ZERO);
+                }
+                Order::Drain => {
+                    self.draining = true;
+                    self.streams.drain();
+                    if let Some(dhcp) = &mut self.dhcp {
+                        dhcp.engine.drain();
+                    }
+                    self.tftp.engine.drain();
+                    self.http.engine.drain();
+                }
+            }
+        }
+        Next::Turn
+    }
+
+    /// Lets everything expire whose time has come.
+    fn expire(&mut self, now: Instant) {
+        if let Some(dhcp) = &mut self.dhcp {
+            dhcp.expire(now);
+        }
+        self.tftp.expire(now);
+        self.http.expire(now);
+        // Ends: nothing that expires here arms a timer that is due.
+        while let Some(slot) = self.streams.expire(&mut self.ring, now) {
+            self.on_stream(slot, Happened::Nothing, now);
+        }
+        if self.release_at.is_some_and(|at| at <= now) {
+            let (dhcp, tftp, http) = (&self.dhcp, &self.tftp.engine, &self.http.engine);
+            self.images.release(|image| {
+                tftp.uses_image(image)
+                    || http.uses_image(image)
+                    || dhcp.as_ref().is_some_and(|dhcp| dhcp.engine.uses_image(image))
+            });
+            self.release_at = self.images.keeps_old().then_some(now + RELEASE_INTERVAL);
+        }
+    }
+
+    /// Lets the engines say what they have to say, each a budget of it. Whether that was all, or
+    /// all until a completion makes room.
+    fn produce(&mut self, now: Instant) -> bool {
+        let Self { ring, datagrams, images, view, .. } = self;
+        let mut is_done = true;
+        if let Some(dhcp) = &mut self.dhcp {
+            is_done &= dhcp.produce_packets(ring, datagrams, images, now, view);
+        }
+        is_done &= self.tftp.produce_packets(ring, datagrams, images, now, view);
+        is_done & self.produce_streams(now)
+    }
+
+    /// The same for the engine that speaks in streams.
+    fn produce_streams(&mut self, now: Instant) -> bool {
+        let mut budget = Budget::new();
+        while budget.is_left() {
+            let Some(slot) = self.streams.next_free() else { return true };
+            let head = self.streams.head_mut(slot);
+            let (conn, happened) = match self.http.engine.poll_output(head, now, &self.view) {
+                None => return true,
+                Some(Output::Close(conn)) => (conn, self.streams.close(conn, now)),
+                Some(Output::Transmit(transmit)) => {
+                    budget.spend(&transmit);
+                    let Route::Stream(conn) = transmit.route else {
+                        panic!("an engine that speaks in streams has no datagrams");
+                    };
+                    let (ring, images) = (&mut self.ring, &mut self.images);
+                    (conn, self.streams.send(ring, images, conn, slot, &transmit))
+                }
+            };
+            self.on_stream(conn.slot, happened, now);
+        }
+        false
+    }
+
+    /// Hands over events and counts.
+    fn report(&mut self) {
+        if let Some(dhcp) = &mut self.dhcp {
+            dhcp.report(&mut self.events);
+        }
+        self.tftp.report(&mut self.events);
+        self.http.report(&mut self.events);
+        self.events.wake();
+        let counters = &self.shared.counters;
+        counters.connections.set(u64::from(self.streams.open()));
+        counters.splits_refused.set(self.datagrams.splits_refused());
+        if self.ring.has_overrun() {
+            counters.ring_overruns.add(1);
+        }
+        if self.draining {
+            let sessions = self.dhcp.as_ref().map_or(0, |dhcp| dhcp.engine.sessions())
+                + self.tftp.engine.sessions()
+                + self.http.engine.sessions();
+            let is_idle = self.datagrams.is_idle() && self.streams.open() == 0;
+            self.shared.set_drained(sessions == 0 && is_idle);
+        }
+    }
+
+    fn wait_until_next_deadline(&self, now: Instant) -> Wait {
+        let engines = [
+            self.dhcp.as_ref().and_then(|dhcp| dhcp.engine.poll_timeout()),
+            self.tftp.engine.poll_timeout(),
+            self.http.engine.poll_timeout(),
+        ];
+        let own = [self.streams.next_deadline(), self.release_at];
+        match engines.into_iter().chain(own).flatten().min() {
+            None => Wait::Forever,
+            Some(deadline) if deadline <= now => Wait::No,
+            Some(deadline) => Wait::AtMost(deadline - now),
+        }
+    }
+
+    fn listen_to_mailbox(&mut self) {
+        let token = Token::new(Kind::Mailbox, 0, 0);
+        self.ring.submit(&Op::poll_readable(self.mailbox, token));
+    }
+}
+
+fn payload_len(packet: &Packet<'_>) -> usize {
+    match packet {
+        Packet::Datagram(datagram) => datagram.payload.len(),
+        Packet::Frame(frame) => frame.packet.len(),
+    }
+}
+
+/// Completions that one turn takes; the rest waits for the next, after deadlines and outputs.
+const COMPLETIONS_PER_TURN: usize = 512;
+
+/// How often images that no table has any more are looked at.
+const RELEASE_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,0 +1,179 @@
+//! Opening sockets with the options that the loop relies on.
+//!
+//! All of them block as far as the kernel is concerned: a ring waits for a socket that is not
+//! ready, and would give up at once on one that is marked as non-blocking.
+
+use std::io;
+use std::net::SocketAddrV4;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use rustix::net::sockopt;
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+
+/// What a UDP socket is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UdpOptions<'a> {
+    /// Address and port; port 0 lets the kernel choose.
+    pub(crate) local: SocketAddrV4,
+    /// Take and send only by this interface.
+    pub(crate) device: Option<&'a str>,
+    /// Whether broadcasts may be sent.
+    pub(crate) broadcast: bool,
+    /// Whether other shards have the same port.
+    pub(crate) shared: bool,
+    /// Bytes that may wait in it.
+    pub(crate) receive_buffer_bytes: usize,
+}
+
+/// Opens a UDP socket that tells where each datagram was sent to.
+///
+/// # Errors
+/// What the system calls say.
+pub(crate) fn open_udp(options: UdpOptions<'_>) -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    if options.shared {
+        socket.set_reuse_port(true)?;
+    }
+    if let Some(device) = options.device {
+        socket.bind_device(Some(device.as_bytes()))?;
+    }
+    socket.set_broadcast(options.broadcast)?;
+    enable_packet_info(&socket)?;
+    // A client that is told to reassemble can; one that never answers path MTU discovery, as
+    // firmware does, must not be cut off by it.
+    sockopt::set_ip_mtu_discover(&socket, sockopt::Ipv4PathMtuDiscovery::DONT)?;
+    enlarge_buffers(&socket, options.receive_buffer_bytes);
+    socket.bind(&options.local.into())?;
+    Ok(socket.into())
+}
+
+/// Opens a TCP listener.
+///
+/// # Errors
+/// What the system calls say.
+pub(crate) fn open_tcp(local: SocketAddrV4, shared: bool) -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    // Accepted sockets inherit it: a response is one send, so there is nothing to wait for.
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&local.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Opens a packet socket on the interface `index`: any IP packet can be sent from it, and it
+/// receives ICMPv6 router solicitations and advertisements, of this host as well, but not what
+/// was sent from it.
+///
+/// # Errors
+/// What the system calls say.
+pub(crate) fn open_frames(index: u32) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is involved. Protocol 0: nothing arrives before the filter is in place.
+    let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call above made the descriptor, and nobody else has it.
+    let socket = unsafe { Socket::from_raw_fd(fd) };
+    socket.attach_filter(&router_discovery_filter())?;
+    enlarge_buffers(&socket, FRAMES_BUFFER_BYTES);
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        // Packets that this host sends are shown to those only who ask for every protocol.
+        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+        sll_ifindex: index as i32,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    let len = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: the address is on the stack and the kernel copies it.
+    if unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), len) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(socket.into())
+}
+
+/// The address that a socket is bound to.
+///
+/// # Errors
+/// What the system call says.
+pub(crate) fn local_address(socket: &OwnedFd) -> io::Result<SocketAddrV4> {
+    let address = rustix::net::getsockname(socket)?;
+    Ok(SocketAddrV4::try_from(address)?)
+}
+
+/// Bytes that may wait in a socket; the kernel counts twice what it was asked for.
+pub(crate) fn receive_buffer_bytes(socket: &OwnedFd) -> usize {
+    sockopt::socket_recv_buffer_size(socket).unwrap_or(0) / 2
+}
+
+fn enable_packet_info(socket: &Socket) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let len = size_of_val(&on) as libc::socklen_t;
+    let (fd, level, name) = (socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_PKTINFO);
+    // SAFETY: the value is on the stack and the kernel copies it.
+    match unsafe { libc::setsockopt(fd, level, name, (&raw const on).cast(), len) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Asks for large buffers, beyond the system's limit if we may. Less is reported, not refused.
+fn enlarge_buffers(socket: &Socket, receive_bytes: usize) {
+    let socket: BorrowedFd<'_> = socket.as_fd();
+    if sockopt::set_socket_recv_buffer_size_force(socket, receive_bytes).is_err() {
+        let _limited = sockopt::set_socket_recv_buffer_size(socket, receive_bytes);
+    }
+    if sockopt::set_socket_send_buffer_size_force(socket, SEND_BUFFER_BYTES).is_err() {
+        let _limited = sockopt::set_socket_send_buffer_size(socket, SEND_BUFFER_BYTES);
+    }
+}
+
+/// Passes untagged IPv6 packets whose first header is ICMPv6 of type 133 or 134 (RFC 4861 §4.1,
+/// §4.2).
+fn router_discovery_filter() -> [SockFilter; 12] {
+    let load = |what| SockFilter::new(LOAD_BYTE, 0, 0, what);
+    let load_half = |what| SockFilter::new(LOAD_HALF, 0, 0, what);
+    // Jumps count from the next instruction; the last two are `drop` and `pass`.
+    let unless = |value, drop| SockFilter::new(JUMP_IF_EQUAL, 0, drop, value);
+    let pass_if = |value, pass| SockFilter::new(JUMP_IF_EQUAL, pass, 0, value);
+    [
+        load_half(ANCILLARY_PROTOCOL),
+        unless(libc::ETH_P_IPV6 as u32, 8),
+        load(ANCILLARY_VLAN_TAG_PRESENT),
+        unless(0, 6),
+        load(6),
+        unless(58, 4),
+        load(40),
+        pass_if(133, 3),
+        pass_if(134, 2),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::from(u16::MAX)),
+    ]
+}
+
+/// `BPF_LD | BPF_B | BPF_ABS`.
+const LOAD_BYTE: u16 = 0x30;
+/// `BPF_LD | BPF_H | BPF_ABS`.
+const LOAD_HALF: u16 = 0x28;
+/// `BPF_JMP | BPF_JEQ | BPF_K`.
+const JUMP_IF_EQUAL: u16 = 0x15;
+/// `BPF_RET | BPF_K`.
+const RETURN: u16 = 0x06;
+/// `SKF_AD_OFF + SKF_AD_PROTOCOL`: the packet's link-layer protocol.
+const ANCILLARY_PROTOCOL: u32 = 0xffff_f000;
+/// `SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT`: whether it belongs to a VLAN of this interface.
+const ANCILLARY_VLAN_TAG_PRESENT: u32 = 0xffff_f000 + 48;
+
+/// Connections that wait to be accepted; `net.core.somaxconn` is the limit.
+const BACKLOG: i32 = 4096;
+
+/// Bytes that may wait to leave a datagram socket.
+const SEND_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of router solicitations that may wait: a few thousand of them.
+const FRAMES_BUFFER_BYTES: usize = 2 * 1024 * 1024;

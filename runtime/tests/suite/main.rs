@@ -1,0 +1,11 @@
+//! The runtime on real sockets, driven by engines that are simple enough to be obviously right.
+
+mod control;
+mod datagrams;
+mod frames;
+mod images;
+mod kit;
+mod namespace;
+mod packets;
+mod streamer;
+mod streams;
