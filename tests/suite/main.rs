@@ -2,5 +2,6 @@
 
 mod baseline;
 mod corpora;
+mod documents;
 mod golden;
 mod tidy;
