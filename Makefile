@@ -36,6 +36,14 @@ bench: ## The benches, with the peers beside
 	scripts/install-packages bench
 	cargo bench --workspace --locked
 
+.PHONY: peers
+peers: ## Reveille beside dnsmasq, nginx and Kea in turn: medians and ratios (15 minutes)
+	scripts/install-packages bench
+	cargo build --release --locked --package reveille --package reveille-bench
+	for contest in tftp http dhcp; do \
+	    $(private) "$${CARGO_TARGET_DIR:-target}/release/peers" $$contest; \
+	done
+
 .PHONY: help
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)

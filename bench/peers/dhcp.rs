@@ -1,0 +1,124 @@
+//! DHCP: four-way exchanges per second with less than one in a hundred lost, beside Kea.
+//!
+//! perfdhcp plays a relay agent with 10,000 clients that have no lease yet. It cannot send much
+//! more than 20,000 a second itself.
+
+use crate::contest::{Contender, Contest, Figure};
+use crate::pair::{CLIENT, Pair, SERVER, Server};
+
+pub(crate) fn contest() -> Contest {
+    Contest {
+        title: format!("DHCP: {CLIENTS} clients behind a relay, {SECONDS} s a rate, < 1 % lost"),
+        contenders: [
+            Contender { name: "Kea", measure: Box::new(|| measure(kea)) },
+            Contender { name: "Reveille", measure: Box::new(|| measure(reveille)) },
+        ],
+    }
+}
+
+/// Goes up the rates until one is too high, with a fresh server for each.
+fn measure(start: fn(&Pair) -> Server) -> Vec<Figure> {
+    let mut best = Attempt::default();
+    for rate in RATES {
+        let attempt = attempt(start, rate);
+        eprintln!("  {rate} a second: {attempt:?}");
+        if attempt.lost_percent >= 1.0 {
+            break;
+        }
+        best = attempt;
+    }
+    vec![
+        Figure::new("DORA/s", best.done_per_second),
+        Figure::new("lost %", best.lost_percent),
+        Figure::new("CPU ms per 1000 DORA", best.cpu_ms_per_thousand),
+        Figure::new("resident MiB", best.resident_mib),
+    ]
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Attempt {
+    done_per_second: f64,
+    lost_percent: f64,
+    cpu_ms_per_thousand: f64,
+    resident_mib: f64,
+}
+
+fn attempt(start: fn(&Pair) -> Server, rate: u32) -> Attempt {
+    let pair = Pair::new();
+    let server = start(&pair);
+    let before = server.cpu_seconds();
+    let mut command = pair.client_command("perfdhcp");
+    command.args(["-4", "-W", "1000000", "-l"]).arg(CLIENT.to_string());
+    command.args(["-r", &rate.to_string(), "-R", &CLIENTS.to_string()]);
+    command.args(["-p", &SECONDS.to_string()]).arg(SERVER.to_string());
+    let output = command.output().expect("perfdhcp is installed (scripts/install-packages bench)");
+    let cpu = server.cpu_seconds() - before;
+    let report = String::from_utf8_lossy(&output.stdout);
+    let (discovers, _) = exchange(&report, "DISCOVER-OFFER");
+    let (_, acks) = exchange(&report, "REQUEST-ACK");
+    assert!(discovers > 0.0, "{report}{}", String::from_utf8_lossy(&output.stderr));
+    Attempt {
+        done_per_second: acks / f64::from(SECONDS),
+        lost_percent: (discovers - acks) / discovers * 100.0,
+        cpu_ms_per_thousand: cpu * 1e6 / acks,
+        resident_mib: server.resident_mib(),
+    }
+}
+
+/// Packets sent and received of one half of the exchange, from perfdhcp's report.
+fn exchange(report: &str, name: &str) -> (f64, f64) {
+    let (_, part) = report.split_once(name).unwrap_or_default();
+    let number = |key: &str| {
+        let line = part.lines().find_map(|line| line.strip_prefix(key));
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
+    };
+    (number("sent packets:"), number("received packets:"))
+}
+
+fn kea(pair: &Pair) -> Server {
+    let leases = pair.path("leases.csv");
+    let configuration = format!(
+        r#"{{ "Dhcp4": {{
+            "interfaces-config": {{ "interfaces": [ "eth0" ], "dhcp-socket-type": "udp" }},
+            "control-socket": {{ "socket-type": "unix", "socket-name": "{}" }},
+            "lease-database": {{ "type": "memfile", "persist": true, "lfc-interval": 0,
+                                 "name": "{}" }},
+            "multi-threading": {{ "enable-multi-threading": false }},
+            "valid-lifetime": 3600,
+            "subnet4": [ {{ "id": 1, "subnet": "10.77.0.0/16",
+                "pools": [ {{ "pool": "{POOL}" }} ],
+                "option-data": [ {{ "name": "routers", "data": "10.77.0.1" }} ] }} ],
+            "loggers": [ {{ "name": "kea-dhcp4", "severity": "INFO",
+                            "output_options": [ {{ "output": "stdout" }} ] }} ]
+        }} }}"#,
+        pair.path("kea.socket").display(),
+        leases.display(),
+    );
+    let file = pair.write("kea.json", configuration);
+    let file = file.to_str().expect("the run's paths are text");
+    let mut command = pair.server_command("kea-dhcp4");
+    // It insists on folders of its own for process ids and locks.
+    let run = pair.path("kea");
+    std::fs::create_dir_all(&run).expect("the run's folder is ours");
+    command.env("KEA_PIDFILE_DIR", &run).env("KEA_LOCKFILE_DIR", &run).args(["-c", file]);
+    let mut server = pair.start(command);
+    server.await_log("DHCP4_STARTED");
+    server
+}
+
+fn reveille(pair: &Pair) -> Server {
+    pair.write("boot/vmlinuz", "a kernel");
+    pair.reveille(&format!(
+        "shards = 1\n[[network]]\ninterface = \"eth0\"\nsubnet = \"10.77.0.0/16\"\n\
+         server = \"{SERVER}\"\ndhcp = \"server\"\npool = \"{POOL}\"\nrouter = \"{SERVER}\"\n\
+         lease = \"1h\"\nrelays = \"{CLIENT}\"\n\
+         [images]\nroot = \"boot\"\n[[profile]]\nkernel = \"vmlinuz\"\n"
+    ))
+}
+
+const CLIENTS: u32 = 10_000;
+const SECONDS: u32 = 4;
+/// 1.3 addresses for each client.
+const POOL: &str = "10.77.16.0 - 10.77.66.255";
+const RATES: [u32; 11] =
+    [1000, 2000, 4000, 6000, 8000, 9500, 11_000, 13_000, 15_000, 17_500, 20_000];

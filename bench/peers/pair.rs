@@ -1,0 +1,170 @@
+//! Two hosts on a cable, each with a core of its own.
+
+use std::ffi::OsStr;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use reveille_tests::lab::{Namespace, Process};
+use rustix::thread::{CpuSet, sched_setaffinity};
+use tempfile::TempDir;
+
+/// The server's address; the prefix is 16 bits.
+pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+
+/// The address of the host with all clients.
+pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+
+/// How long a server may take to start.
+pub(crate) const START: Duration = Duration::from_secs(20);
+
+/// Two namespaces with `eth0` each, and a folder for the run's files.
+pub(crate) struct Pair {
+    server: Namespace,
+    client: Namespace,
+    folder: TempDir,
+}
+
+/// A server that runs; its end is the end of this.
+pub(crate) struct Server {
+    process: Process,
+}
+
+impl Pair {
+    pub(crate) fn new() -> Self {
+        let (server, client) = (Namespace::new(), Namespace::new());
+        server.ip(&format!("link add eth0 type veth peer name eth0 netns {}", client.path()));
+        for (namespace, address) in [(&server, SERVER), (&client, CLIENT)] {
+            namespace.ip(&format!("address add {address}/16 dev eth0"));
+            namespace.ip("link set eth0 up");
+        }
+        let folder = tempfile::Builder::new().prefix("reveille-peers-").tempdir();
+        Self { server, client, folder: folder.expect("a temporary folder can be made") }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file and tells its path.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        let folder = path.parent().expect("a file has a folder");
+        std::fs::create_dir_all(folder).expect("the run's folder is ours");
+        std::fs::write(&path, content).expect("the run's folder is ours");
+        path
+    }
+
+    /// A command of the server, on core 0.
+    pub(crate) fn server_command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.server.command("taskset");
+        command.args(["-c", "0"]).arg(program).current_dir(self.folder.path());
+        command
+    }
+
+    /// Starts a server.
+    pub(crate) fn start(&self, command: Command) -> Server {
+        Server { process: Process::start(command, &self.path("server.log")) }
+    }
+
+    /// Starts Reveille with a configuration and waits until it serves.
+    pub(crate) fn reveille(&self, configuration: &str) -> Server {
+        let file = self.write("reveille.toml", configuration);
+        let file = file.to_str().expect("the run's paths are text");
+        let mut command = self.server_command(reveille());
+        command.args(["serve", "--config", file]).env("NO_COLOR", "1");
+        let mut server = self.start(command);
+        self.await_port(&mut server, 80);
+        server
+    }
+
+    /// Waits until the server accepts connections on a port.
+    pub(crate) fn await_port(&self, server: &mut Server, port: u16) {
+        let deadline = Instant::now() + START;
+        let address = SocketAddr::from((SERVER, port));
+        // Ends at the deadline, or with the server.
+        while self.client.run(|| TcpStream::connect(address)).is_err() {
+            let has_ended = server.process.has_ended().is_some();
+            let log = server.process.output();
+            assert!(!has_ended && Instant::now() < deadline, "it does not serve:\n{log}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Runs `work` as the clients, on core 1.
+    pub(crate) fn load<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.client.run(|| {
+            let mut cores = CpuSet::new();
+            cores.set(1);
+            sched_setaffinity(None, &cores).expect("this machine has two cores");
+            work()
+        })
+    }
+
+    /// A command of the clients, on core 1.
+    pub(crate) fn client_command(&self, program: &str) -> Command {
+        let mut command = self.client.command("taskset");
+        command.args(["-c", "1", program]);
+        command
+    }
+}
+
+impl Server {
+    /// Waits until the server has said `text`.
+    pub(crate) fn await_log(&mut self, text: &str) {
+        self.process.wait_for(text, START).unwrap_or_else(|timeout| panic!("{timeout:?}"));
+    }
+
+    /// CPU seconds of the server and of all its children, also of those that have ended.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let mut ticks = 0;
+        let mut pending = vec![self.process.id()];
+        // Ends: processes have no cycles, and none forks without end.
+        while let Some(id) = pending.pop() {
+            let Ok(stat) = std::fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
+            // The name in parentheses may hold anything; what follows is numbers.
+            let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+            let fields = rest.split_whitespace().skip(11).take(4);
+            ticks += fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>();
+            let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+            let children = children.unwrap_or_default();
+            pending.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
+        }
+        ticks as f64 / TICKS_PER_SECOND
+    }
+
+    /// Most memory that the server had resident, in MiB.
+    pub(crate) fn resident_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        kib.unwrap_or(f64::NAN) / 1024.0
+    }
+}
+
+/// The daemon: `$REVEILLE_BINARY`, else what cargo built beside this program.
+fn reveille() -> PathBuf {
+    if let Some(binary) = std::env::var_os("REVEILLE_BINARY") {
+        return PathBuf::from(binary);
+    }
+    let this = std::env::current_exe().expect("a running program has a path");
+    let binary = this.with_file_name("reveille");
+    assert!(binary.exists(), "{} is missing: cargo build --release -p reveille", binary.display());
+    binary
+}
+
+/// Bytes that no compression and no hole makes smaller.
+pub(crate) fn noise(len: usize) -> Vec<u8> {
+    let mut rng = reveille_core::rng::Rng::new(1);
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        bytes.extend_from_slice(&rng.next_u64().to_ne_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// `USER_HZ`, in which Linux counts for programs.
+const TICKS_PER_SECOND: f64 = 100.0;
