@@ -1,5 +1,6 @@
 //! The engine as its clients see it: packets in, packets out.
 
+mod captures;
 mod firmware;
 mod kit;
 mod overload;

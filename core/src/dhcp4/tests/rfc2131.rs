@@ -116,6 +116,17 @@ fn nothing_left_is_no_answer_and_an_event() {
 }
 
 #[test]
+fn nobody_is_to_choose_an_address_by_itself() {
+    let mut site = Site::new();
+    site.view.networks[0].pools.clear();
+    let offer = site.ask(&discover(1).option(116, &[1]));
+    assert_eq!((offer.kind(), offer.yiaddr()), (MessageType::Offer, ANY));
+    assert_eq!(offer.option(116).unwrap(), [0], "RFC 2563");
+    assert_eq!(offer.to, socket(BROADCAST, 68));
+    site.ask_in_vain(&discover(2));
+}
+
+#[test]
 fn an_offer_is_held_for_slow_firmware() {
     let mut site = Site::new();
     let offer = site.ask(&discover(1));
