@@ -184,6 +184,11 @@ impl Desk {
                 let write = |buffer: &mut [u8]| reply::write_nak(request, network, buffer).ok();
                 return transmit(request, network, route::of_nak(request), head, write);
             }
+            Answer::NoAddress if request.options.auto_configure.is_some() => {
+                let way = route::of_reply(request, interface, Ipv4Addr::UNSPECIFIED);
+                let write = |buffer: &mut [u8]| reply::write_refusal(request, network, buffer).ok();
+                return transmit(request, network, way, head, write);
+            }
             Answer::NoAddress | Answer::Silence => return None,
         };
         let machine = machine.map(|(_, machine)| machine);

@@ -290,6 +290,22 @@ impl Reply<'_> {
     }
 }
 
+/// Writes the OFFER of no address, for a client that would choose one by itself otherwise
+/// (RFC 2563 §3), and gives its length.
+///
+/// # Errors
+/// When it does not fit.
+pub(super) fn write_refusal(
+    request: &Request<'_>,
+    network: &Network,
+    buffer: &mut [u8],
+) -> Result<usize, EmitError> {
+    let header = Header::reply(request.header);
+    let mut writer = plain_writer(request, network, &header, MessageType::Offer, buffer);
+    writer.put_u8(code::AUTO_CONFIGURE, DO_NOT_AUTO_CONFIGURE);
+    writer.finish()
+}
+
 /// Writes a NAK and gives its length. iPXE ignores one without the server's identifier.
 ///
 /// # Errors
@@ -299,13 +315,26 @@ pub(super) fn write_nak(
     network: &Network,
     buffer: &mut [u8],
 ) -> Result<usize, EmitError> {
-    let room = request.options.message_bytes_max().min(buffer.len());
     let mut header = Header::reply(request.header);
     if !header.giaddr().is_unspecified() {
         // The relay must not look for the client at an address that is not its own.
         header.set_broadcast(true);
     }
-    let mut writer = MessageWriter::new(&mut buffer[..room], &header, MessageType::Nak);
+    let mut writer = plain_writer(request, network, &header, MessageType::Nak, buffer);
+    put_text(&mut writer, code::MESSAGE, "this address is not yours here");
+    writer.finish()
+}
+
+/// A message that says who sends it and to whom, and nothing else yet.
+fn plain_writer<'b, 'r>(
+    request: &Request<'r>,
+    network: &Network,
+    header: &Header,
+    message_type: MessageType,
+    buffer: &'b mut [u8],
+) -> MessageWriter<'b, 'r> {
+    let room = request.options.message_bytes_max().min(buffer.len());
+    let mut writer = MessageWriter::new(&mut buffer[..room], header, message_type);
     if let Some(relay) = request.options.relay_agent {
         writer.set_relay_agent(relay.as_bytes());
     }
@@ -313,8 +342,7 @@ pub(super) fn write_nak(
     if let Some(id) = request.options.client_id.filter(|id| writer.fits(id.len())) {
         writer.put(code::CLIENT_ID, id);
     }
-    put_text(&mut writer, code::MESSAGE, "this address is not yours here");
-    writer.finish()
+    writer
 }
 
 fn put_addresses(writer: &mut MessageWriter<'_, '_>, code: u8, addresses: &[Ipv4Addr]) {
@@ -341,6 +369,9 @@ fn is_host_name(name: &str) -> bool {
 
 /// Option 175: do not wait for a ProxyDHCP.
 const NO_PXE_DHCP: [u8; 3] = [ipxe_option::NO_PXE_DHCP, 1, 1];
+
+/// Option 116 (RFC 2563 §2).
+const DO_NOT_AUTO_CONFIGURE: u8 = 0;
 
 /// Option 208 (RFC 5071 §2).
 const PXELINUX_MAGIC: [u8; 4] = [0xf1, 0x00, 0x74, 0x7e];
