@@ -85,6 +85,11 @@ impl Link {
         attach(&self.switch, &self.ports)
     }
 
+    /// Connects a host of another link with this one too, by a further interface, which is up.
+    pub fn connect(&self, host: &Host, interface: &str) {
+        plug(&self.switch, &self.ports, &host.namespace, interface);
+    }
+
     /// A port of the switch for a virtual machine; returns the name of its tap device.
     #[must_use]
     pub fn tap(&self) -> String {
@@ -131,13 +136,17 @@ impl Host {
 
 fn attach(switch: &Namespace, ports: &AtomicU32) -> Host {
     let namespace = Namespace::new();
+    plug(switch, ports, &namespace, "eth0");
+    Host { namespace }
+}
+
+fn plug(switch: &Namespace, ports: &AtomicU32, namespace: &Namespace, interface: &str) {
     let number = ports.fetch_add(1, Ordering::Relaxed);
     let port = format!("port{number}");
     let path = namespace.path();
-    switch.ip(&format!("link add {port} type veth peer name eth0 netns {path}"));
+    switch.ip(&format!("link add {port} type veth peer name {interface} netns {path}"));
     switch.ip(&format!("link set {port} master br0 up"));
     // The same addresses in every run, so that captures and failures can be compared.
-    namespace.ip(&format!("link set eth0 address 02:00:0a:4d:00:{number:02x}"));
-    namespace.ip("link set eth0 up");
-    Host { namespace }
+    namespace.ip(&format!("link set {interface} address 02:00:0a:4d:00:{number:02x}"));
+    namespace.ip(&format!("link set {interface} up"));
 }

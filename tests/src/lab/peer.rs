@@ -18,6 +18,9 @@ pub struct Dnsmasq {
     options: Vec<String>,
 }
 
+const ETH0: &str = "interface=eth0";
+const TFTP: &str = "enable-tftp";
+
 /// Addresses for ten minutes.
 const ADDRESSES: &str = "dhcp-authoritative\ndhcp-range=10.77.0.100,10.77.0.200,255.255.255.0,10m";
 
@@ -25,20 +28,26 @@ impl Dnsmasq {
     /// A DHCP server for the link that knows nothing of booting.
     #[must_use]
     pub fn plain() -> Self {
-        Self { name: "dnsmasq-plain", options: vec![ADDRESSES.to_owned()] }
+        Self { name: "dnsmasq-plain", options: [ETH0, ADDRESSES].map(str::to_owned).to_vec() }
     }
 
     /// A DHCP and TFTP server; how to boot is added by [`Dnsmasq::option`].
     #[must_use]
     pub fn booting() -> Self {
-        Self { name: "dnsmasq", options: vec!["enable-tftp".to_owned(), ADDRESSES.to_owned()] }
+        Self { name: "dnsmasq", options: [ETH0, TFTP, ADDRESSES].map(str::to_owned).to_vec() }
     }
 
     /// A ProxyDHCP and TFTP server, which gives no addresses.
     #[must_use]
     pub fn proxy() -> Self {
         let range = "dhcp-range=10.77.0.0,proxy";
-        Self { name: "dnsmasq-proxy", options: vec!["enable-tftp".to_owned(), range.to_owned()] }
+        Self { name: "dnsmasq-proxy", options: [ETH0, TFTP, range].map(str::to_owned).to_vec() }
+    }
+
+    /// A DHCP relay agent between the interfaces with these addresses, and nothing else.
+    #[must_use]
+    pub fn relay(own: &str, server: &str) -> Self {
+        Self { name: "dnsmasq-relay", options: vec![format!("dhcp-relay={own},{server}")] }
     }
 
     /// Adds a line of dnsmasq's configuration.
@@ -59,7 +68,7 @@ impl Dnsmasq {
         std::fs::create_dir_all(&root).expect("the run's folder is ours");
         let mut configuration = format!(
             "port=0\nuser=root\ngroup=root\nno-ping\nlog-dhcp\nlog-facility=-\n\
-             interface=eth0\nbind-interfaces\nleasefile-ro\ntftp-root={}\n",
+             bind-interfaces\nleasefile-ro\ntftp-root={}\n",
             root.display()
         );
         for line in &self.options {
@@ -69,7 +78,7 @@ impl Dnsmasq {
         let mut command = host.command("dnsmasq");
         command.arg("--no-daemon").arg(format!("--conf-file={}", file.display()));
         let mut process = Process::start(command, &link.file(&format!("{name}.log")));
-        process.wait_for(": DHCP, ", START).expect("dnsmasq starts");
+        process.wait_for(": DHCP", START).expect("dnsmasq starts");
         process
     }
 }

@@ -8,14 +8,22 @@ pub(super) const HINT: &str = "run scripts/install-packages";
 /// The folder in which `scripts/install-packages` and `scripts/build-initrd` leave their files.
 ///
 /// `$REVEILLE_LAB_DIR`, else `lab` in the folder cargo builds into, found from the place of the
-/// running test binary (`<target>/<profile>/deps/<binary>`).
+/// running program.
 #[must_use]
 pub fn folder() -> PathBuf {
-    if let Some(folder) = std::env::var_os("REVEILLE_LAB_DIR") {
-        return PathBuf::from(folder);
+    match std::env::var_os("REVEILLE_LAB_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => profile_folder().parent().expect("cargo builds two folders deep").join("lab"),
     }
-    let binary = std::env::current_exe().expect("a running program has a path");
-    binary.ancestors().nth(3).expect("cargo builds three folders deep").join("lab")
+}
+
+/// Where cargo puts the programs of the profile that this program was built with.
+pub(super) fn profile_folder() -> PathBuf {
+    let program = std::env::current_exe().expect("a running program has a path");
+    let folder = program.parent().expect("a file has a folder");
+    // Tests lie one folder deeper than other programs.
+    let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    profile.expect("cargo builds two folders deep").to_owned()
 }
 
 /// A file that must exist.

@@ -19,7 +19,7 @@ pub struct Reveille {
     process: Process,
 }
 
-/// The program: `$REVEILLE_BINARY`, else what cargo built beside this test.
+/// The program: `$REVEILLE_BINARY`, else what cargo built beside this program.
 ///
 /// # Panics
 /// If it has not been built.
@@ -28,8 +28,7 @@ pub fn binary() -> PathBuf {
     if let Some(binary) = std::env::var_os("REVEILLE_BINARY") {
         return PathBuf::from(binary);
     }
-    let test = std::env::current_exe().expect("a running program has a path");
-    let binary = test.ancestors().nth(2).expect("cargo builds two folders deep").join("reveille");
+    let binary = super::prerequisites::profile_folder().join("reveille");
     assert!(binary.exists(), "{} is missing: cargo build -p reveille", binary.display());
     binary
 }
