@@ -73,3 +73,33 @@ fn nothing_is_left_for_later() {
         assert!(found.is_empty(), "{found:#?}");
     }
 }
+
+/// Each rule of the page on protocols has a file that keeps it and a test that proves it.
+#[test]
+fn every_rule_of_firmware_has_its_file_and_its_test() {
+    let page = std::fs::read_to_string(root().join("docs/PROTOCOLS.md")).expect("it is there");
+    let tests: String = ["core/src", "daemon/src", "tests/suite"]
+        .into_iter()
+        .flat_map(sources)
+        .map(|(_, text)| text)
+        .collect();
+    let mut rules = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').collect();
+        let [rule, places, proofs] = cells[..] else { panic!("a row has three cells: {row}") };
+        let quoted = |cell: &str| -> Vec<String> {
+            cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+        };
+        let (places, proofs) = (quoted(places), quoted(proofs));
+        assert!(!places.is_empty() && !proofs.is_empty(), "{rule}");
+        for place in places {
+            let exists = [root().join(&place), root().join("core/src").join(&place)];
+            assert!(exists.iter().any(|path| path.is_file()), "{place} keeps no rule:{rule}");
+        }
+        for proof in proofs {
+            assert!(tests.contains(&format!("fn {proof}(")), "{proof} proves no rule:{rule}");
+        }
+        rules += 1;
+    }
+    assert!(rules > 100, "{rules} rules");
+}
