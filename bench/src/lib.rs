@@ -18,11 +18,31 @@ pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 /// The DHCPDISCOVER of OVMF's own PXE stack.
 pub const DISCOVER: &[u8] = include_bytes!("../../fuzz/corpus/dhcp4/uefi-pxe-proxy-6d843ea25cc8");
 
+/// The DHCPDISCOVER of one of many machines: MAC address, UUID and transaction differ.
+#[must_use]
+pub fn discover_of(machine: u32) -> Vec<u8> {
+    let mut packet = DISCOVER.to_vec();
+    let number = machine.to_be_bytes();
+    // RFC 2131 §2: chaddr starts at 28.
+    packet[30..34].copy_from_slice(&number);
+    set_transaction(&mut packet, machine);
+    // Option 97 is a type byte and 16 bytes of UUID.
+    let uuid = packet.windows(3).position(|option| option == [97, 17, 0]).expect("it tells one");
+    packet[uuid + 3..uuid + 7].copy_from_slice(&number);
+    packet
+}
+
+/// Gives a DHCP message another transaction (RFC 2131 §2: xid is at 4).
+pub fn set_transaction(packet: &mut [u8], xid: u32) {
+    packet[4..8].copy_from_slice(&xid.to_be_bytes());
+}
+
 /// iPXE asking for a kernel.
 pub const GET: &[u8] = include_bytes!("../../fuzz/corpus/http/bios-ipxe-http-3fb560591dc3");
 
 /// A site with one network of 65,000 addresses, one profile and a thousand files beside
-/// `vmlinuz` (64 MiB) and `ipxe.efi` (1 MiB).
+/// `vmlinuz` (64 MiB), `ipxe.efi` (1 MiB) and `endless` (64 TiB, for transfers that do not end
+/// while they are measured).
 #[must_use]
 pub fn site() -> View {
     let mut view = View::default();
@@ -76,6 +96,7 @@ pub fn site() -> View {
     }
     view.catalogue.insert("vmlinuz".into(), file(1000, 64 << 20));
     view.catalogue.insert("ipxe.efi".into(), file(1001, 1 << 20));
+    view.catalogue.insert("endless".into(), file(1002, 1 << 46));
     view
 }
 
