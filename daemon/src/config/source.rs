@@ -11,6 +11,9 @@ use toml::de::{DeTable, DeValue};
 use crate::problem::{Place, Problem, Severity, Step};
 use crate::units::Count;
 
+/// Problems shown one by one; nobody reads more before putting the first ones right.
+const SHOWN_MAX: usize = 50;
+
 /// A configuration file's text, and where in it each entry is.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -79,9 +82,13 @@ impl Source {
         let mut report = String::new();
         let mut ordered: Vec<&Problem> = problems.iter().collect();
         ordered.sort_by_key(|problem| self.find(&problem.place).map(|found| found.bytes.start));
-        for problem in ordered {
+        for problem in ordered.iter().take(SHOWN_MAX) {
             // Writing to a string cannot fail.
             writeln!(report, "{}\n", renderer.render(&[self.group(problem)])).unwrap_or_default();
+        }
+        if ordered.len() > SHOWN_MAX {
+            let more = ordered.len() - SHOWN_MAX;
+            writeln!(report, "and {more} more\n").unwrap_or_default();
         }
         let count = |severity| problems.iter().filter(|p| p.severity == severity).count() as u64;
         let errors = Count(count(Severity::Error), "error");

@@ -202,3 +202,11 @@ fn escapes_in_a_text_do_not_misplace_the_mark() {
     let report = configuration.source.report(&[Problem::error(place, "what")], false);
     assert!(report.contains("f.toml:2:11"), "the whole text is marked: {report}");
 }
+
+#[test]
+fn a_flood_of_problems_is_counted_not_shown() {
+    let text = "[[machine]]\nmac = \"x\"\n".repeat(70);
+    let report = report(&text);
+    assert_eq!(report.matches("is no MAC address").count(), 50);
+    assert!(report.ends_with("and 20 more\n\nreveille.toml: 70 errors"), "{report}");
+}
