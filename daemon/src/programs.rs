@@ -1,6 +1,8 @@
 //! The programs that firmware loads first: iPXE, PXELINUX, GRUB and shim, found in the folders
 //! of the system's packages or in folders of the operator's choice, and sorted by architecture.
 
+mod platforms;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -8,6 +10,7 @@ use std::path::{Path, PathBuf};
 use reveille_core::view::{Loader, Programs};
 use reveille_core::wire::pxe::ArchType;
 
+use self::platforms::{PLATFORMS, Platform, Wanted};
 use crate::problem::{Place, Problem};
 use crate::site::{NamedFile, ProgramOverride, ProgramsConfig};
 
@@ -99,7 +102,9 @@ impl Found {
         for number in platform.numbers {
             self.programs.insert(platform.loader, ArchType(*number), name.into());
         }
-        for (name, path) in paths {
+        let extras =
+            platform.extras.iter().filter_map(|file| Some((file.name, file.find(folders, None)?)));
+        for (name, path) in paths.into_iter().chain(extras) {
             self.files.push(NamedFile { name: name.to_owned(), path });
         }
     }
@@ -159,28 +164,6 @@ fn folder_problem(place: &Place, folder: &Path) -> Option<Problem> {
     Some(Problem::error(place.clone(), what))
 }
 
-/// A loader on one kind of machine.
-struct Platform {
-    loader: Loader,
-    arch: &'static str,
-    numbers: &'static [u16],
-    /// What the header of an EFI program must say.
-    machine: Option<u16>,
-    /// Sets of files, best first; the first whose files all exist is taken, and the first file
-    /// of the set is the program.
-    choices: &'static [&'static [Wanted]],
-    remedy: &'static str,
-}
-
-/// A file to look for.
-struct Wanted {
-    /// Its name in the catalogue.
-    name: &'static str,
-    /// Where packages put it, relative to the root of the system; in a configured folder the
-    /// last part alone counts too.
-    paths: &'static [&'static str],
-}
-
 impl Wanted {
     /// The last folder is the root of the system, where only whole paths count.
     fn find(&self, folders: &[&Path], machine: Option<u16>) -> Option<PathBuf> {
@@ -230,206 +213,6 @@ fn machine_name(machine: u16) -> String {
     let known = PLATFORMS.iter().find(|platform| platform.machine == Some(machine));
     known.map_or_else(|| format!("machine type {machine:#06x}"), |p| p.arch.to_owned())
 }
-
-const IPXE_REMEDY: &str = "install the package ipxe, or set programs.folders";
-const IPXE_BUILD_REMEDY: &str = "no Debian package has it: build iPXE and set programs.folders";
-const PXELINUX_REMEDY: &str =
-    "install the packages pxelinux and syslinux-common, or set programs.folders";
-const GRUB_REMEDY: &str =
-    "install the packages grub-efi-amd64-signed and shim-signed, or set programs.folders";
-const GRUB_ARM_REMEDY: &str =
-    "install the packages grub-efi-arm64-signed and shim-signed, or set programs.folders";
-
-/// Folders are those of Debian, Fedora, Arch and of iPXE's own build, in this order.
-///
-/// `snponly` comes before `ipxe`: it uses the firmware's own driver, which works with every NIC
-/// that the firmware could boot from.
-const PLATFORMS: [Platform; 9] = [
-    Platform {
-        loader: Loader::Ipxe,
-        arch: "x86-bios",
-        numbers: &[0x00, 0x14],
-        machine: None,
-        choices: &[
-            &[Wanted {
-                name: "ipxe/undionly.kpxe",
-                paths: &[
-                    "usr/lib/ipxe/undionly.kpxe",
-                    "usr/share/ipxe/undionly.kpxe",
-                    "bin/undionly.kpxe",
-                ],
-            }],
-            &[Wanted {
-                name: "ipxe/ipxe.pxe",
-                paths: &["usr/lib/ipxe/ipxe.pxe", "usr/share/ipxe/ipxe.pxe", "bin/ipxe.pxe"],
-            }],
-        ],
-        remedy: IPXE_REMEDY,
-    },
-    Platform {
-        loader: Loader::Ipxe,
-        arch: "x86_64-uefi",
-        numbers: &[0x07, 0x09, 0x10, 0x11],
-        machine: Some(0x8664),
-        choices: &[
-            &[Wanted {
-                name: "ipxe/x86_64/snponly.efi",
-                paths: &[
-                    "usr/lib/ipxe/snponly.efi",
-                    "usr/share/ipxe/ipxe-snponly-x86_64.efi",
-                    "usr/share/ipxe/x86_64/snponly.efi",
-                    "bin-x86_64-efi/snponly.efi",
-                ],
-            }],
-            &[Wanted {
-                name: "ipxe/x86_64/ipxe.efi",
-                paths: &[
-                    "usr/lib/ipxe/ipxe.efi",
-                    "boot/ipxe.efi",
-                    "usr/share/ipxe/ipxe-x86_64.efi",
-                    "usr/share/ipxe/x86_64/ipxe.efi",
-                    "bin-x86_64-efi/ipxe.efi",
-                ],
-            }],
-        ],
-        remedy: IPXE_REMEDY,
-    },
-    Platform {
-        loader: Loader::Ipxe,
-        arch: "x86-uefi",
-        numbers: &[0x06, 0x0f],
-        machine: Some(0x014c),
-        choices: &[&[Wanted {
-            name: "ipxe/i386/snponly.efi",
-            paths: &[
-                "usr/share/ipxe/ipxe-snponly-i386.efi",
-                "usr/share/ipxe/ipxe-i386.efi",
-                "bin-i386-efi/snponly.efi",
-                "bin-i386-efi/ipxe.efi",
-            ],
-        }]],
-        remedy: IPXE_BUILD_REMEDY,
-    },
-    Platform {
-        loader: Loader::Ipxe,
-        arch: "arm64-uefi",
-        numbers: &[0x0b, 0x13],
-        machine: Some(0xaa64),
-        choices: &[&[Wanted {
-            name: "ipxe/arm64/snponly.efi",
-            paths: &[
-                "usr/lib/ipxe/snponly-arm64.efi",
-                "usr/lib/ipxe/ipxe-arm64.efi",
-                "usr/share/ipxe/arm64-efi/snponly.efi",
-                "usr/share/ipxe/arm64-efi/ipxe.efi",
-                "bin-arm64-efi/snponly.efi",
-                "bin-arm64-efi/ipxe.efi",
-            ],
-        }]],
-        remedy: IPXE_BUILD_REMEDY,
-    },
-    Platform {
-        loader: Loader::Ipxe,
-        arch: "riscv64-uefi",
-        numbers: &[0x1b, 0x1c],
-        machine: Some(0x5064),
-        choices: &[&[Wanted {
-            name: "ipxe/riscv64/snponly.efi",
-            paths: &["bin-riscv64-efi/snponly.efi", "bin-riscv64-efi/ipxe.efi"],
-        }]],
-        remedy: IPXE_BUILD_REMEDY,
-    },
-    Platform {
-        loader: Loader::Ipxe,
-        arch: "loong64-uefi",
-        numbers: &[0x27, 0x28],
-        machine: Some(0x6264),
-        choices: &[&[Wanted {
-            name: "ipxe/loong64/snponly.efi",
-            paths: &["bin-loong64-efi/snponly.efi", "bin-loong64-efi/ipxe.efi"],
-        }]],
-        remedy: IPXE_BUILD_REMEDY,
-    },
-    Platform {
-        loader: Loader::Pxelinux,
-        arch: "x86-bios",
-        numbers: &[0x00, 0x14],
-        machine: None,
-        choices: &[&[
-            Wanted {
-                name: "pxelinux/pxelinux.0",
-                paths: &["usr/lib/PXELINUX/pxelinux.0", "usr/share/syslinux/pxelinux.0"],
-            },
-            // PXELINUX fetches its core library from the folder that it came from.
-            Wanted {
-                name: "pxelinux/ldlinux.c32",
-                paths: &[
-                    "usr/lib/syslinux/modules/bios/ldlinux.c32",
-                    "usr/share/syslinux/ldlinux.c32",
-                ],
-            },
-        ]],
-        remedy: PXELINUX_REMEDY,
-    },
-    Platform {
-        loader: Loader::Grub,
-        arch: "x86_64-uefi",
-        numbers: &[0x07, 0x09, 0x10, 0x11],
-        machine: Some(0x8664),
-        choices: &[
-            // With shim it boots under Secure Boot; shim loads `grubx64.efi` from beside itself.
-            &[
-                Wanted {
-                    name: "grub/x86_64/shimx64.efi",
-                    paths: &["usr/lib/shim/shimx64.efi.signed", "shimx64.efi"],
-                },
-                Wanted {
-                    name: "grub/x86_64/grubx64.efi",
-                    paths: &["usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed", "grubx64.efi"],
-                },
-            ],
-            &[Wanted {
-                name: "grub/x86_64/grubnetx64.efi",
-                paths: &[
-                    "usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed",
-                    "usr/lib/grub/x86_64-efi/monolithic/grubnetx64.efi",
-                    "grubx64.efi",
-                ],
-            }],
-        ],
-        remedy: GRUB_REMEDY,
-    },
-    Platform {
-        loader: Loader::Grub,
-        arch: "arm64-uefi",
-        numbers: &[0x0b, 0x13],
-        machine: Some(0xaa64),
-        choices: &[
-            &[
-                Wanted {
-                    name: "grub/arm64/shimaa64.efi",
-                    paths: &["usr/lib/shim/shimaa64.efi.signed", "shimaa64.efi"],
-                },
-                Wanted {
-                    name: "grub/arm64/grubaa64.efi",
-                    paths: &[
-                        "usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed",
-                        "grubaa64.efi",
-                    ],
-                },
-            ],
-            &[Wanted {
-                name: "grub/arm64/grubnetaa64.efi",
-                paths: &[
-                    "usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed",
-                    "usr/lib/grub/arm64-efi/monolithic/grubnetaa64.efi",
-                    "grubaa64.efi",
-                ],
-            }],
-        ],
-        remedy: GRUB_ARM_REMEDY,
-    },
-];
 
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,7 @@ fn debian_packages_are_found() {
     put(root.path(), "usr/lib/ipxe/ipxe.efi", &efi_program(0x8664));
     put(root.path(), "usr/lib/PXELINUX/pxelinux.0", b"0");
     put(root.path(), "usr/lib/syslinux/modules/bios/ldlinux.c32", b"c32");
+    put(root.path(), "usr/lib/syslinux/modules/bios/menu.c32", b"c32");
     let grub = "usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed";
     put(root.path(), grub, &efi_program(0x8664));
 
@@ -41,7 +42,9 @@ fn debian_packages_are_found() {
     assert_eq!(program(&found, Loader::Ipxe, 11), None);
     assert_eq!(program(&found, Loader::Pxelinux, 0), Some("pxelinux/pxelinux.0"));
     assert_eq!(program(&found, Loader::Grub, 7), Some("grub/x86_64/grubnetx64.efi"));
-    assert!(found.files.iter().any(|file| file.name == "pxelinux/ldlinux.c32"));
+    for module in ["pxelinux/ldlinux.c32", "pxelinux/menu.c32"] {
+        assert!(found.files.iter().any(|file| file.name == module), "{module}");
+    }
     let missing: Vec<_> = found.missing.iter().map(|m| (m.loader, m.arch)).collect();
     assert!(missing.contains(&(Loader::Ipxe, "arm64-uefi")), "{missing:?}");
     assert!(!missing.contains(&(Loader::Ipxe, "x86_64-uefi")), "{missing:?}");
