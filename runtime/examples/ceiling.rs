@@ -115,8 +115,9 @@ fn drive(server: SocketAddrV4, segments: usize, outstanding: usize) -> Result<u6
 /// Message headers for `recvmmsg` and `sendmmsg`, with a buffer and an address each.
 struct Batch {
     headers: Vec<libc::mmsghdr>,
-    _pieces: Vec<[libc::iovec; 2]>,
-    _buffers: Vec<[u8; 2048]>,
+    pieces: Vec<[libc::iovec; 2]>,
+    buffers: Vec<[u8; 2048]>,
+    /// Only the headers point at them.
     _addresses: Vec<libc::sockaddr_in>,
 }
 
@@ -142,14 +143,14 @@ impl Batch {
             header
         });
         let headers = headers.collect();
-        Self { headers, _pieces: pieces, _buffers: buffers, _addresses: addresses }
+        Self { headers, pieces, buffers, _addresses: addresses }
     }
 
     /// Sends `count` messages of `len` bytes on a connected socket.
     fn send(&self, socket: &UdpSocket, count: usize, len: usize) {
         let mut headers = self.headers[..count].to_vec();
         let mut piece =
-            libc::iovec { iov_base: self._buffers[0].as_ptr().cast_mut().cast(), iov_len: len };
+            libc::iovec { iov_base: self.buffers[0].as_ptr().cast_mut().cast(), iov_len: len };
         for header in &mut headers {
             header.msg_hdr.msg_name = std::ptr::null_mut();
             header.msg_hdr.msg_namelen = 0;
@@ -196,14 +197,14 @@ fn run_baseline(_: u16) -> Result<Server, Box<dyn Error>> {
         let mut batch = Batch::new(256);
         while !ended.load(Ordering::Relaxed) {
             let received = batch.receive_from(socket.as_raw_fd(), libc::MSG_WAITFORONE);
-            for (header, pieces) in batch.headers[..received].iter_mut().zip(&mut batch._pieces) {
+            for (header, pieces) in batch.headers[..received].iter_mut().zip(&mut batch.pieces) {
                 pieces[0].iov_len = HEAD;
                 pieces[1].iov_base = body.as_ptr().cast_mut().cast();
                 pieces[1].iov_len = BODY;
                 header.msg_hdr.msg_iovlen = 2;
             }
             send_all(socket.as_raw_fd(), &mut batch.headers[..received]);
-            for (header, pieces) in batch.headers[..received].iter_mut().zip(&mut batch._pieces) {
+            for (header, pieces) in batch.headers[..received].iter_mut().zip(&mut batch.pieces) {
                 pieces[0].iov_len = 2048;
                 header.msg_hdr.msg_iovlen = 1;
             }

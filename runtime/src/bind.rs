@@ -182,7 +182,7 @@ impl Bound {
         for id in &self.config.frames {
             let device = self.device(*id)?;
             let endpoint = Endpoint::Frames { device: device.name.clone() };
-            match socket::open_frames(device.index) {
+            match socket::open_frames(device) {
                 Ok(socket) => {
                     let receiver = Receiver { socket, role: Role::Frames(*id), port: 0 };
                     self.shards[0].receivers.push(receiver);

@@ -16,8 +16,9 @@ pub struct Config {
     /// Datagram sockets of the DHCP engine, in the order of its socket ids. Broadcasts reach
     /// every socket of a port, so only the first shard has them.
     pub dhcp: Vec<UdpSpec>,
-    /// Interfaces on which packets are sent to a station directly and router discovery is seen
-    /// (`AF_PACKET`). Needs `CAP_NET_RAW`; without it `Features::link_unicast` is false.
+    /// Interfaces on which packets are sent to a station directly and ICMPv6 router discovery is
+    /// seen (`AF_PACKET`): what others send, and where this host is an IPv6 router what it sends
+    /// itself. Needs `CAP_NET_RAW`; without it `Features::link_unicast` is false.
     pub frames: Vec<InterfaceId>,
     /// The TFTP engine's sockets, in every shard.
     pub tftp: Option<TftpSpec>,

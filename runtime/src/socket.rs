@@ -3,12 +3,15 @@
 //! All of them block as far as the kernel is concerned: a ring waits for a socket that is not
 //! ready, and would give up at once on one that is marked as non-blocking.
 
+use std::fs;
 use std::io;
 use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::net::sockopt;
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+
+use crate::config::InterfaceSpec;
 
 /// What a UDP socket is for.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +41,7 @@ pub(crate) fn open_udp(options: UdpOptions<'_>) -> io::Result<OwnedFd> {
         socket.bind_device(Some(device.as_bytes()))?;
     }
     socket.set_broadcast(options.broadcast)?;
-    enable_packet_info(&socket)?;
+    set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, &1_i32)?;
     // A client that is told to reassemble can; one that never answers path MTU discovery, as
     // firmware does, must not be cut off by it.
     sockopt::set_ip_mtu_discover(&socket, sockopt::Ipv4PathMtuDiscovery::DONT)?;
@@ -62,13 +65,13 @@ pub(crate) fn open_tcp(local: SocketAddrV4, shared: bool) -> io::Result<OwnedFd>
     Ok(socket.into())
 }
 
-/// Opens a packet socket on the interface `index`: any IP packet can be sent from it, and it
-/// receives ICMPv6 router solicitations and advertisements, of this host as well, but not what
-/// was sent from it.
+/// Opens a packet socket on an interface: any IP packet can be sent from it, and it receives
+/// ICMPv6 router solicitations and advertisements. Where this host is an IPv6 router it receives
+/// those of this host as well, but not what was sent from it.
 ///
 /// # Errors
 /// What the system calls say.
-pub(crate) fn open_frames(index: u32) -> io::Result<OwnedFd> {
+pub(crate) fn open_frames(interface: &InterfaceSpec) -> io::Result<OwnedFd> {
     // SAFETY: no memory is involved. Protocol 0: nothing arrives before the filter is in place.
     let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
     if fd < 0 {
@@ -78,11 +81,16 @@ pub(crate) fn open_frames(index: u32) -> io::Result<OwnedFd> {
     let socket = unsafe { Socket::from_raw_fd(fd) };
     socket.attach_filter(&router_discovery_filter())?;
     enlarge_buffers(&socket, FRAMES_BUFFER_BYTES);
+    join_station(&socket, interface.index, ALL_NODES)?;
+    join_station(&socket, interface.index, ALL_ROUTERS)?;
+    // Packets that this host sends are shown to those only who ask for every protocol, and that
+    // makes every packet dearer (measured: a sixth of the cost of a small reply). A host that
+    // does not forward is nobody's router, so there is nothing to be seen then.
+    let watch = if forwards_ipv6(&interface.name) { libc::ETH_P_ALL } else { libc::ETH_P_IPV6 };
     let address = libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
-        // Packets that this host sends are shown to those only who ask for every protocol.
-        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
-        sll_ifindex: index as i32,
+        sll_protocol: (watch as u16).to_be(),
+        sll_ifindex: interface.index as i32,
         sll_hatype: 0,
         sll_pkttype: 0,
         sll_halen: 0,
@@ -110,12 +118,30 @@ pub(crate) fn receive_buffer_bytes(socket: &OwnedFd) -> usize {
     sockopt::socket_recv_buffer_size(socket).unwrap_or(0) / 2
 }
 
-fn enable_packet_info(socket: &Socket) -> io::Result<()> {
-    let on: libc::c_int = 1;
-    let len = size_of_val(&on) as libc::socklen_t;
-    let (fd, level, name) = (socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_PKTINFO);
-    // SAFETY: the value is on the stack and the kernel copies it.
-    match unsafe { libc::setsockopt(fd, level, name, (&raw const on).cast(), len) } {
+/// Whether this host routes IPv6 packets that come in by `interface`.
+fn forwards_ipv6(interface: &str) -> bool {
+    let setting = fs::read_to_string(format!("/proc/sys/net/ipv6/conf/{interface}/forwarding"));
+    setting.is_ok_and(|value| value.trim() != "0")
+}
+
+/// Makes the network card pass multicast frames to `station` up to us.
+fn join_station(socket: &Socket, interface: u32, station: [u8; 6]) -> io::Result<()> {
+    let mut address = [0; 8];
+    address[..6].copy_from_slice(&station);
+    let membership = libc::packet_mreq {
+        mr_ifindex: interface as i32,
+        mr_type: libc::PACKET_MR_MULTICAST as u16,
+        mr_alen: 6,
+        mr_address: address,
+    };
+    set_option(socket, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &membership)
+}
+
+/// Sets an option that no crate of ours knows. `T` is the C type that the option takes.
+fn set_option<T>(socket: &Socket, level: i32, name: i32, value: &T) -> io::Result<()> {
+    let (fd, len) = (socket.as_raw_fd(), size_of::<T>() as libc::socklen_t);
+    // SAFETY: the value is readable for its length, and the kernel copies it.
+    match unsafe { libc::setsockopt(fd, level, name, (&raw const *value).cast(), len) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
@@ -168,6 +194,11 @@ const RETURN: u16 = 0x06;
 const ANCILLARY_PROTOCOL: u32 = 0xffff_f000;
 /// `SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT`: whether it belongs to a VLAN of this interface.
 const ANCILLARY_VLAN_TAG_PRESENT: u32 = 0xffff_f000 + 48;
+
+/// Where routers advertise, `ff02::1` on Ethernet (RFC 2464 §7).
+const ALL_NODES: [u8; 6] = [0x33, 0x33, 0, 0, 0, 1];
+/// Where hosts solicit, `ff02::2`.
+const ALL_ROUTERS: [u8; 6] = [0x33, 0x33, 0, 0, 0, 2];
 
 /// Connections that wait to be accepted; `net.core.somaxconn` is the limit.
 const BACKLOG: i32 = 4096;

@@ -144,10 +144,15 @@ fn receive(tap: &mut Socket, from: MacAddr, protocol: u16) -> (MacAddr, Vec<u8>)
 fn make_link() {
     ip("link add name server0 type veth peer name client0");
     for (name, mac) in [("server0", "02:00:00:00:00:01"), ("client0", "02:00:00:00:00:02")] {
-        std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1").unwrap();
+        set_ipv6(name, "disable_ipv6");
         ip(&format!("link set {name} address {mac}"));
         ip(&format!("link set {name} up"));
     }
+}
+
+/// Switches a setting of an interface on.
+fn set_ipv6(name: &str, setting: &str) {
+    std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/{setting}"), "1").unwrap();
 }
 
 fn config() -> Config {
@@ -177,6 +182,8 @@ fn start(to_send: Vec<Vec<u8>>) -> (reveille_runtime::Server, Seen) {
 fn router_discovery_is_seen_in_both_directions_and_nothing_else() {
     in_namespace(|| {
         make_link();
+        // What this host itself advertises matters only if it is a router.
+        set_ipv6("server0", "forwarding");
         let (server, seen) = start(Vec::new());
         let (ours, theirs) = (tap("server0"), tap("client0"));
         let multicast = MacAddr([0x33, 0x33, 0, 0, 0, 2]);
