@@ -91,6 +91,8 @@ pub enum DocumentKind {
     Pxelinux(ProfileId),
     /// The GRUB configuration of a profile.
     Grub(ProfileId),
+    /// A GRUB configuration that goes on with the machine's own.
+    GrubIdentify,
 }
 
 /// The document does not fit into its buffer, or its profile is gone since a reload.
@@ -111,6 +113,7 @@ impl Document {
         let mut sink = Sink { out, len: 0 };
         let written = match self.kind {
             DocumentKind::Identify => self.write_identify(view, &mut sink),
+            DocumentKind::GrubIdentify => self.write_grub_identify(&mut sink),
             DocumentKind::Ipxe(id) => {
                 let profile = view.profile(id).ok_or(RenderError::NoProfile)?;
                 self.write_template(&profile.ipxe, id, view, &mut sink)
@@ -198,7 +201,38 @@ impl Document {
              &product=${product:uristring}&manufacturer=${manufacturer:uristring}\n",
         )
     }
+
+    /// GRUB images that were built with a folder of their own look for their configuration there,
+    /// under a name that does not tell the machine. GRUB itself knows who it is.
+    fn write_grub_identify(&self, sink: &mut Sink<'_>) -> fmt::Result {
+        let server = self.server;
+        for (at, (platform, arch)) in GRUB_ARCHS.into_iter().enumerate() {
+            let keyword = if at == 0 { "if" } else { "elif" };
+            writeln!(
+                sink,
+                "{keyword} [ \"${{grub_cpu}}-${{grub_platform}}\" = {platform} ]; then arch=.{arch}"
+            )?;
+        }
+        writeln!(sink, "else arch=\nfi")?;
+        writeln!(sink, "if [ -n \"$net_default_mac\" ]; then")?;
+        writeln!(sink, "  configfile (tftp,{server})/node/${{net_default_mac}}${{arch}}/grub.cfg")?;
+        writeln!(sink, "else\n  configfile (tftp,{server})/{GRUB_NOBODY}\nfi")
+    }
 }
+
+/// The configuration for a machine of which nothing is known.
+pub(crate) const GRUB_NOBODY: &str = "grub.cfg-default";
+
+/// What GRUB calls its processor and platform, and the number that firmware sends for it.
+const GRUB_ARCHS: [(&str, u16); 7] = [
+    ("x86_64-efi", 7),
+    ("arm64-efi", 11),
+    ("i386-pc", 0),
+    ("i386-efi", 6),
+    ("arm-efi", 10),
+    ("riscv64-efi", 27),
+    ("loongarch64-efi", 39),
+];
 
 /// The URL under which clients reach the HTTP server, with the final slash.
 #[derive(Clone, Copy, Debug)]

@@ -73,8 +73,13 @@ fn ipxe_script(view: &View, claims: &ClientIdentity, facts_asked: bool) -> Optio
 /// fewer digits, and `grub.cfg`. The first that names the machine is enough.
 fn grub_config(view: &View, claims: &mut ClientIdentity, suffix: &str) -> Option<DocumentKind> {
     match suffix.strip_prefix('-') {
+        None if suffix.is_empty() && claims.mac.is_none() => {
+            return Some(DocumentKind::GrubIdentify);
+        }
         None if suffix.is_empty() => {}
         None => return None,
+        // What is left for a GRUB that does not know its own address.
+        Some("default") => {}
         Some(name) => name_machine(claims, name)?,
     }
     view.profile_of(claims).map(|(id, _)| DocumentKind::Grub(id))

@@ -124,3 +124,18 @@ fn documents_boot_grub() {
     let _dhcp = Dnsmasq::booting().option("dhcp-boot=grubnetx64.efi").start(&link, link.server());
     boots_with(&link, Firmware::UefiPxe, &cmdline.replace(r#"k="l m""#, r#""k=l m""#));
 }
+
+/// An image with a folder of its own asks for `/grub/grub.cfg`, which tells nobody who asks.
+#[test]
+fn documents_tell_grub_where_its_own_configuration_is() {
+    let link = link_with_files();
+    let grub = "usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed";
+    place(&link, &packaged(grub), "grubnetx64.efi");
+    link.write("boot/grub/grub.cfg", document(DocumentKind::GrubIdentify, "missing", ""));
+    let own = link.file(&format!("boot/node/{MAC}.7"));
+    std::os::unix::fs::symlink("..", own).expect("the run's folder is ours");
+    let text = document(DocumentKind::Grub(ProfileId(0)), "vmlinuz", "console=ttyS0 own=1");
+    link.write("boot/grub.cfg", text);
+    let _dhcp = Dnsmasq::booting().option("dhcp-boot=grubnetx64.efi").start(&link, link.server());
+    boots_with(&link, Firmware::UefiPxe, "own=1");
+}

@@ -76,6 +76,21 @@ fn the_identifying_script_leaves_the_asking_to_ipxe() {
 }
 
 #[test]
+fn grub_is_sent_on_to_where_its_name_tells_who_it_is() {
+    let mut out = [0; 1024];
+    let server = Ipv4Addr::new(10, 0, 0, 1);
+    let client = ClientIdentity::default();
+    let document = Document { kind: DocumentKind::GrubIdentify, client, address: None, server };
+    let len = document.render(&View::default(), &mut out).unwrap();
+    let text = core::str::from_utf8(&out[..len]).unwrap();
+    let x64 = "if [ \"${grub_cpu}-${grub_platform}\" = x86_64-efi ]; then arch=.7\nelif [ ";
+    assert!(text.starts_with(x64), "{text}");
+    let own = "  configfile (tftp,10.0.0.1)/node/${net_default_mac}${arch}/grub.cfg\n";
+    assert!(text.contains(own), "{text}");
+    assert!(text.ends_with("else\n  configfile (tftp,10.0.0.1)/grub.cfg-default\nfi\n"), "{text}");
+}
+
+#[test]
 fn names_for_tftp_and_waiting_times_differ_from_machine_to_machine() {
     let view = view(vec![
         Segment::Field(Field::NodePath),
