@@ -64,6 +64,12 @@ pub const FIELDS: [(&str, Field); 14] = [
 /// # Errors
 /// All gaps that are not closed or that have no known name.
 pub fn parse(text: &str) -> Result<Parsed, Vec<TemplateError>> {
+    let (parsed, errors) = parse_recoverable(text);
+    if errors.is_empty() { Ok(parsed) } else { Err(errors) }
+}
+
+/// Parses `text`, leaving out the gaps that cannot be understood.
+pub fn parse_recoverable(text: &str) -> (Parsed, Vec<TemplateError>) {
     let mut parsed = Parsed::default();
     let mut errors = Vec::new();
     let mut builder = Builder::default();
@@ -93,7 +99,7 @@ pub fn parse(text: &str) -> Result<Parsed, Vec<TemplateError>> {
     }
     builder.text(&text[rest..]);
     parsed.segments = builder.segments;
-    if errors.is_empty() { Ok(parsed) } else { Err(errors) }
+    (parsed, errors)
 }
 
 fn field(name: &str) -> Result<Field, (String, Option<String>)> {

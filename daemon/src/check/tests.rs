@@ -147,3 +147,66 @@ fn a_file_that_cannot_be_read_is_not_good() {
     let case = Case::new("[[network");
     assert!(!case.check(&[]).good);
 }
+
+/// Understood, but it cannot be meant.
+const NONSENSE: &str = r#"[[network]]
+subnet = "10.20.0.0/16"
+pool   = ["10.20.0.1 - 10.20.0.99", "10.20.0.50 - 10.20.0.150", "10.21.0.1 - 10.21.0.9"]
+router = "10.20.0.70"
+lease  = "30s"
+
+[images]
+root = "."
+
+[[profile]]
+name    = "all"
+kernel  = "vmlinux"
+cmdline = "role={{ vars.rolle }} mac={{ macc }}"
+
+[[profile]]
+name   = "all"
+match  = { arch = "arm64-uefi" }
+kernel = "vmlinuz"
+vars   = { role = "worker" }
+
+[[machine]]
+mac     = "52:54:00:00:00:01"
+address = "10.21.0.1"
+profile = "al"
+
+[[machine]]
+mac     = ["52:54:00:00:00:02", "52:54:00:00:00:01"]
+address = "10.20.0.2"
+"#;
+
+#[test]
+fn everything_that_cannot_be_meant_is_told_at_once() {
+    let case = Case::new(NONSENSE);
+    fs::write(case.folder.path().join("vmlinuz"), "kernel").expect("a file");
+    let verdict = case.check(&["vmlinuz"]);
+    assert!(!verdict.good);
+    insta::assert_snapshot!(verdict.text);
+}
+
+/// From the text of a file to the script that a machine gets.
+#[test]
+fn a_machine_of_the_example_gets_its_script() {
+    use reveille_core::document::Document;
+    use reveille_core::identity::ClientIdentity;
+    use reveille_core::resource::{Resource, resolve};
+
+    let case = example();
+    let site = config::load(&case.path).expect("it is good").site;
+    let (catalogue, _) = survey(EXAMPLE_FILES)(&site, Vec::new());
+    let built = view::build(&site, &host(), catalogue, &Found::default(), 0).expect("it is good");
+    let mut client = ClientIdentity::default();
+    let name = "node/0c-c4-7a-00-00-17.7/boot.ipxe";
+    let Resource::Document(kind) = resolve(&built.view, name, &mut client, true) else {
+        panic!("{name} is a document");
+    };
+    let server = std::net::Ipv4Addr::new(10, 20, 0, 2);
+    let document = Document { kind, client, address: None, server };
+    let mut script = [0; 4096];
+    let len = document.render(&built.view, &mut script).expect("it fits");
+    insta::assert_snapshot!(String::from_utf8_lossy(&script[..len]));
+}

@@ -76,9 +76,12 @@ fn check_reach(site: &Site, at: usize, place: &Place, problems: &mut Vec<Problem
     if site.machines.iter().any(named) {
         return;
     }
-    let earlier = site.profiles[..at]
-        .iter()
-        .position(|earlier| earlier.rule == MatchRule::default() || earlier.rule == meant.rule);
+    // Of two with one name that is told already.
+    let before = |earlier: &SiteProfile| {
+        earlier.name != meant.name
+            && (earlier.rule == MatchRule::default() || earlier.rule == meant.rule)
+    };
+    let earlier = site.profiles[..at].iter().position(before);
     if let Some(earlier) = earlier {
         let first = &site.profiles[earlier];
         let what = format!("no machine gets profile `{}`", meant.name);
@@ -228,19 +231,14 @@ impl Compiler<'_> {
 
     fn template(&self, key: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Parsed> {
         let place = self.place.key(key);
-        match templates::parse(text) {
-            Ok(parsed) => {
-                self.check_vars(&parsed, &place, problems);
-                Some(parsed)
-            }
-            Err(errors) => {
-                problems.extend(errors.into_iter().map(|error| Problem {
-                    help: error.help,
-                    ..Problem::error(place.part(error.at), error.what)
-                }));
-                None
-            }
-        }
+        let (parsed, errors) = templates::parse_recoverable(text);
+        self.check_vars(&parsed, &place, problems);
+        let whole = errors.is_empty();
+        problems.extend(errors.into_iter().map(|error| Problem {
+            help: error.help,
+            ..Problem::error(place.part(error.at), error.what)
+        }));
+        whole.then_some(parsed)
     }
 
     /// The machines that say that they boot this profile.

@@ -190,6 +190,9 @@ pub(super) fn check_neighbours(
 }
 
 fn range(pool: &Pool) -> String {
+    if pool.first == pool.last {
+        return pool.first.to_string();
+    }
     format!("{} - {}", pool.first, pool.last)
 }
 
