@@ -4,4 +4,5 @@ mod baseline;
 mod corpora;
 mod documents;
 mod golden;
+mod sim;
 mod tidy;

@@ -1,0 +1,123 @@
+//! The site that is served: one network, a profile for everybody, images without bytes.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use reveille_core::document::{Field, Segment, Template};
+use reveille_core::engine::InterfaceId;
+use reveille_core::image::ImageId;
+use reveille_core::mac::MacAddr;
+use reveille_core::view::{
+    DhcpMode, File, Interface, Loader, MatchRule, Network, Pool, Profile, Subnet, View,
+};
+use reveille_core::wire::pxe::ArchType;
+
+use super::options::Options;
+
+/// A site as the server and as its clients know it.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) view: View,
+    /// What clients expect under a name, without the machine's prefix.
+    pub(super) files: BTreeMap<&'static str, (ImageId, u64)>,
+}
+
+pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+pub(super) const BIOS_PROGRAM: &str = "undionly.kpxe";
+pub(super) const UEFI_PROGRAM: &str = "snponly.efi";
+pub(super) const KERNEL: &str = "vmlinuz";
+pub(super) const INITRD: &str = "initrd.img";
+pub(super) const LEASE: Duration = Duration::from_secs(3600);
+
+impl Site {
+    pub(super) fn new(options: &Options) -> Self {
+        let first = u32::from(SERVER) + 1;
+        let last = first + options.machines + options.spare_addresses - 1;
+        let mut view = View {
+            interfaces: vec![Interface {
+                name: "boot".into(),
+                mac: MacAddr([2, 0, 0, 0, 0, 1]),
+                mtu: options.mtu,
+                link_unicast: options.link_unicast,
+                advertise_from: None,
+            }],
+            networks: vec![Network {
+                interface: InterfaceId(0),
+                server: SERVER,
+                subnet: Subnet { address: SERVER, prefix_len: 8 },
+                mode: DhcpMode::Server,
+                pools: vec![Pool { first: first.into(), last: last.into() }],
+                routers: Vec::new(),
+                dns: Vec::new(),
+                ntp: Vec::new(),
+                domain: None,
+                lease: LEASE,
+                relays: Vec::new(),
+                authoritative: true,
+            }],
+            profiles: profiles(options),
+            ..View::default()
+        };
+        view.tftp.window_blocks_max = options.window_blocks_max;
+        view.programs.insert(Loader::Ipxe, ArchType::X86_BIOS, BIOS_PROGRAM.into());
+        view.programs.insert(Loader::Ipxe, ArchType::X64_UEFI, UEFI_PROGRAM.into());
+        let files = [
+            (BIOS_PROGRAM, options.program_bytes),
+            (UEFI_PROGRAM, options.program_bytes + 1),
+            (KERNEL, options.kernel_bytes),
+            (INITRD, options.kernel_bytes / 2),
+        ];
+        let files = (0..).zip(files).map(|(slot, (name, len))| {
+            let image = ImageId { slot, generation: 7 };
+            let file = File {
+                image,
+                len,
+                etag: "\"1\"".into(),
+                last_modified: "Thu, 01 Jan 1970 00:00:00 GMT".into(),
+                content_type: "application/octet-stream",
+            };
+            assert_eq!(view.catalogue.insert(name.into(), file), None);
+            (name, (image, len))
+        });
+        let files = files.collect();
+        Self { view, files }
+    }
+
+    /// What lies under a path or name, which may have a machine's prefix.
+    pub(super) fn file(&self, path: &str) -> Option<(ImageId, u64)> {
+        let name = path.rsplit('/').next().expect("a text has a last part");
+        self.files.get(name).copied()
+    }
+}
+
+/// One profile, or two of which the first can be ruled out only by what iPXE tells.
+fn profiles(options: &Options) -> Vec<Profile> {
+    let text = |text: &str| Segment::Text(text.into());
+    let script = Template {
+        segments: vec![
+            text("#!ipxe\n# script for "),
+            Segment::Field(Field::Mac),
+            text("\nkernel "),
+            Segment::Field(Field::NodeUrl),
+            text("vmlinuz console=ttyS0\ninitrd "),
+            Segment::Field(Field::NodeUrl),
+            text("initrd.img\nboot\n"),
+        ],
+    };
+    let profile = |name: &str, rule| Profile {
+        name: name.into(),
+        rule,
+        loader: Loader::Ipxe,
+        ipxe: script.clone(),
+        pxelinux: Template::default(),
+        grub: Template::default(),
+        vars: Vec::new(),
+    };
+    let mut profiles = vec![profile("all", MatchRule::default())];
+    if options.asks_for_facts {
+        let rule = MatchRule { product: Some("PowerEdge*".into()), ..MatchRule::default() };
+        profiles.insert(0, profile("servers", rule));
+    }
+    profiles
+}

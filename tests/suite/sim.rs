@@ -1,0 +1,46 @@
+//! A hundred seeds of the simulator, and proof that a seed says it all.
+
+use reveille_tests::sim::{Options, Report, run};
+
+const MACHINES: u32 = 1000;
+
+/// Plays one seed; `REVEILLE_SEED` in the environment names the one to look at instead.
+fn play(seed: u64) -> Report {
+    let options = Options::draw(seed, MACHINES);
+    let played = std::panic::catch_unwind(|| run(&options));
+    played.unwrap_or_else(|_| panic!("REVEILLE_SEED={seed} fails: {options:#?}"))
+}
+
+fn play_all(seeds: std::ops::Range<u64>) {
+    if let Ok(seed) = std::env::var("REVEILLE_SEED") {
+        let seed = seed.parse().expect("REVEILLE_SEED is a number");
+        println!("{:#?}\n{:#?}", Options::draw(seed, MACHINES), play(seed));
+        return;
+    }
+    for seed in seeds {
+        let report = play(seed);
+        println!("{seed:3} {report:?}");
+        assert!(report.events > u64::from(MACHINES), "something happened");
+        assert!(report.counts.up >= u64::from(MACHINES) * 4 / 5, "they reported");
+    }
+}
+
+#[test]
+fn seeds_00_to_49() {
+    play_all(0..50);
+}
+
+#[test]
+fn seeds_50_to_99() {
+    play_all(50..100);
+}
+
+#[test]
+fn a_seed_replays_byte_for_byte() {
+    for seed in [3, 14, 15] {
+        let options = Options::draw(seed, 200);
+        assert_eq!(run(&options), run(&options), "seed {seed}");
+    }
+    let other = |seed| run(&Options::draw(seed, 50)).digest;
+    assert_ne!(other(1), other(2), "the digest tells runs apart");
+}
