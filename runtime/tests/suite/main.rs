@@ -1,5 +1,6 @@
 //! The runtime on real sockets, driven by engines that are simple enough to be obviously right.
 
+mod allocations;
 mod control;
 mod datagrams;
 mod frames;
