@@ -66,6 +66,20 @@ impl Host {
 }
 
 impl HostInterface {
+    /// The IPv6 link-local address that router advertisements can come from: its own, or the one
+    /// that its link-layer address gives (RFC 4291 appendix A). A link without carrier has none
+    /// yet, and a host without IPv6 never has.
+    pub fn advertise_address(&self) -> Option<Ipv6Addr> {
+        let derived = || {
+            let MacAddr([a, b, c, d, e, f]) = self.mac?;
+            let half = |high, low| u16::from_be_bytes([high, low]);
+            let identifier = [half(a ^ 2, b), half(c, 0xff), half(0xfe, d), half(e, f)];
+            let [w, x, y, z] = identifier;
+            Some(Ipv6Addr::new(0xfe80, 0, 0, 0, w, x, y, z))
+        };
+        self.link_local.or_else(derived)
+    }
+
     /// Why a server does not serve it without being told, in a few words.
     pub fn unfit(&self) -> Option<&'static str> {
         if self.loopback {

@@ -32,6 +32,22 @@ pub struct Sources {
     pub named: Vec<NamedFile>,
 }
 
+impl Sources {
+    /// All files by name, with those that cannot be served.
+    fn find(&self) -> (BTreeMap<String, Found>, Vec<Problem>) {
+        let (mut found, mut problems) = (BTreeMap::new(), Vec::new());
+        if let Some(root) = &self.root {
+            walk::folder(root, &mut found, &mut problems);
+        }
+        for NamedFile { name, path } in &self.named {
+            if let Some(file) = walk::file(path, &mut problems) {
+                found.insert(name.clone(), file);
+            }
+        }
+        (found, problems)
+    }
+}
+
 /// All images that are mapped.
 #[derive(Debug)]
 pub struct Images {
@@ -98,16 +114,8 @@ impl Images {
     /// A file for which `is_written` holds is taken as it was before, or not at all. Reads the
     /// pages of new files, so this can take a second for each GiB.
     pub fn scan(&mut self, sources: &Sources, is_written: impl Fn(&Path) -> bool) -> Scan {
-        let mut scan = Scan::default();
-        let mut wanted: BTreeMap<String, Found> = BTreeMap::new();
-        if let Some(root) = &sources.root {
-            walk::folder(root, &mut wanted, &mut scan.problems);
-        }
-        for NamedFile { name, path } in &sources.named {
-            if let Some(found) = walk::file(path, &mut scan.problems) {
-                wanted.insert(name.clone(), found);
-            }
-        }
+        let (wanted, problems) = sources.find();
+        let mut scan = Scan { problems, ..Scan::default() };
         let mut catalogue = Catalogue::with_seed(self.seed);
         let mut old = std::mem::take(&mut self.known);
         for (name, found) in wanted {
@@ -177,6 +185,24 @@ impl Images {
         };
         Some(Known { id, stamp: Stamp::from(meta), file })
     }
+}
+
+/// The catalogue that a scan would give, without mapping anything: its images are not to be
+/// sent.
+pub fn survey(sources: &Sources) -> (Catalogue, Vec<Problem>) {
+    let (wanted, problems) = sources.find();
+    let mut catalogue = Catalogue::default();
+    for (slot, (name, found)) in (0..).zip(wanted) {
+        let file = File {
+            image: ImageId { slot, generation: 0 },
+            len: found.stamp.len,
+            etag: Box::default(),
+            last_modified: Box::default(),
+            content_type: content_type(&name),
+        };
+        catalogue.insert(name.into_boxed_str(), file);
+    }
+    (catalogue, problems)
 }
 
 /// An entity tag that is new whenever a file is written or replaced (RFC 9110 §8.8.3).

@@ -34,3 +34,13 @@ fn only_what_leads_out_with_an_address_is_a_candidate() {
     assert_eq!(names, ["eno1"]);
     assert_eq!(host.interface("eno2").and_then(HostInterface::unfit), Some("is switched off"));
 }
+
+#[test]
+fn advertisements_have_an_address_before_the_link_has_one() {
+    let mut interface = ethernet("eno1");
+    interface.mac = Some(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
+    let derived = "fe80::5054:ff:fe12:3456".parse().unwrap();
+    assert_eq!(interface.advertise_address(), Some(derived));
+    interface.link_local = Some("fe80::1".parse().unwrap());
+    assert_eq!(interface.advertise_address(), interface.link_local);
+}

@@ -111,7 +111,9 @@ impl Written {
             // Reading changes nothing; our own scans open files as well.
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
                 let mut writers = self.lock();
-                ours.for_each(|path| drop(writers.remove(path)));
+                for path in ours {
+                    writers.remove(path);
+                }
                 true
             }
             EventKind::Access(_) => false,
@@ -122,7 +124,9 @@ impl Written {
             }
             EventKind::Remove(_) => {
                 let mut writers = self.lock();
-                ours.for_each(|path| drop(writers.remove(path)));
+                for path in ours {
+                    writers.remove(path);
+                }
                 true
             }
             EventKind::Modify(_) | EventKind::Create(_) | EventKind::Any | EventKind::Other => true,

@@ -4,11 +4,15 @@
 //! is a terminal, a block below them shows the machines that are booting right now; it is taken
 //! away before anything else is written and put back after it, so nothing ever runs into it.
 
+mod boots;
+
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::termios::tcgetwinsize;
+
+pub use self::boots::{Boots, Style};
 
 /// Rows and columns of a terminal that does not tell.
 const SIZE_DEFAULT: (u16, u16) = (24, 80);

@@ -10,7 +10,7 @@ use reveille_core::wire::pxe::ArchType;
 
 use super::diagnosis::{Diagnosis, Expectation};
 use super::entry::What;
-use super::stage::{Roles, Stage, is_probe, plain_name};
+use super::stage::{Roles, Stage, is_probe, plain_name, shown_name};
 
 /// Steps remembered of one boot. A boot by GRUB with all its modules takes about 60; then the
 /// modules are still told and counted, but not remembered one by one.
@@ -293,7 +293,7 @@ impl Boot {
 /// of the machine's boot.
 pub(super) fn describe(kind: &EventKind, roles: &Roles, boot: Option<&Boot>) -> Option<What> {
     let firmware = boot.map_or(Firmware::System, |boot| boot.firmware);
-    let file = |name: &str| -> Box<str> { plain_name(name).into() };
+    let file = |name: &str| -> Box<str> { shown_name(name).into() };
     Some(match *kind {
         EventKind::Discover { firmware, arch, .. } => {
             What::Discover { firmware, arch, boot: boot.map_or(1, |boot| boot.number) }

@@ -78,11 +78,11 @@ impl Timelines {
             return Some(Entry { who, since_start: None, what });
         };
         let machine = self.machine(mac, event);
-        let address = event.client.address.or(match event.kind {
-            // Firmware asks for it before it has it, and has it once we acknowledged it.
-            EventKind::Ack { address, .. } => Some(IpAddr::V4(address)),
-            _ => None,
-        });
+        // Firmware asks for an address before it has it, and has it once we acknowledged it.
+        let mut address = event.client.address;
+        if let EventKind::Ack { address: given, .. } = event.kind {
+            address.get_or_insert(IpAddr::V4(given));
+        }
         if machine.boot.is_over(&event.kind, event.at) {
             machine.boot = Boot::new(machine.boot.number.saturating_add(1), event.at);
         }
@@ -154,15 +154,15 @@ impl Timelines {
 
     /// Machines that are booting right now, the one heard of last first.
     pub fn under_way(&self, now: Instant) -> impl Iterator<Item = UnderWay> {
-        self.machines.iter().filter_map(move |(mac, Machine { boot, .. })| {
-            boot.is_under_way(now).then(|| UnderWay {
-                mac: *mac,
-                since_start: now.saturating_since(boot.started),
-                stage: boot.fetching.as_ref().map_or(boot.reached, |fetch| fetch.stage),
-                fetching: boot.fetching.as_ref().map(|fetch| {
-                    (fetch.name.clone(), fetch.bytes, now.saturating_since(fetch.since))
-                }),
-            })
+        let booting = move |(_, machine): &(&MacAddr, &Machine)| machine.boot.is_under_way(now);
+        self.machines.iter().filter(booting).map(move |(mac, Machine { boot, .. })| UnderWay {
+            mac: *mac,
+            since_start: now.saturating_since(boot.started),
+            stage: boot.fetching.as_ref().map_or(boot.reached, |fetch| fetch.stage),
+            fetching: boot.fetching.as_ref().map(|fetch| {
+                let lasting = now.saturating_since(fetch.since);
+                (stage::shown_name(&fetch.name).into(), fetch.bytes, lasting)
+            }),
         })
     }
 

@@ -93,6 +93,15 @@ pub fn plain_name(name: &str) -> &str {
     NodePrefix::split(name).map_or(name, |(_, rest)| rest)
 }
 
+/// A name as timelines show it: of a file from outside the images' root only its last part.
+pub(super) fn shown_name(name: &str) -> &str {
+    let name = plain_name(name);
+    match (name.strip_prefix("files/"), name.rsplit_once('/')) {
+        (Some(_), Some((_, last))) => last,
+        _ => name,
+    }
+}
+
 /// Whether loaders ask for `name` only to see whether it is there: its absence is no failure.
 pub fn is_probe(name: &str) -> bool {
     let name = plain_name(name);
@@ -139,6 +148,12 @@ mod tests {
         ] {
             assert_eq!(roles.stage_of(name), stage, "{name}");
         }
+    }
+
+    #[test]
+    fn names_are_shown_as_short_as_they_can_be() {
+        assert_eq!(shown_name("node/52-54-00-12-34-56/files/home/me/vmlinuz"), "vmlinuz");
+        assert_eq!(shown_name("debian/vmlinuz"), "debian/vmlinuz");
     }
 
     #[test]

@@ -256,7 +256,7 @@ impl Resolved {
         });
         let advertise = meant.advertise.unwrap_or(!interface.forwards_ipv6);
         if advertise && meant.relays.is_empty() {
-            self.interfaces[at].advertise_from = interface.link_local;
+            self.interfaces[at].advertise_from = interface.advertise_address();
         }
         InterfaceId(u16::try_from(at).unwrap_or(u16::MAX))
     }

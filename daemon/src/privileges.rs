@@ -1,0 +1,130 @@
+//! Giving away what is not needed any more once the ports are open.
+//!
+//! Works on the calling thread, so it must run before any other thread is started: those inherit
+//! what is left.
+
+use std::fs;
+use std::io;
+
+use anyhow::{Context, bail};
+use rustix::process::{Gid, Uid, geteuid};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+/// Somebody to become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// As it was given.
+    pub name: String,
+    uid: u32,
+    gid: u32,
+}
+
+impl User {
+    /// Looks up a name, or takes a number.
+    ///
+    /// # Errors
+    /// If there is no such user on this host.
+    pub fn find(name: &str) -> anyhow::Result<Self> {
+        let passwd = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
+        match find_in(&passwd, name) {
+            Some((uid, gid)) => Ok(Self { name: name.to_owned(), uid, gid }),
+            None => bail!("there is no user {name:?} on this host"),
+        }
+    }
+}
+
+fn find_in(passwd: &str, name: &str) -> Option<(u32, u32)> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let known = fields.next()?;
+        let uid = fields.nth(1)?;
+        let gid = fields.next()?;
+        (known == name || uid == name).then_some((uid.parse().ok()?, gid.parse().ok()?))
+    })
+}
+
+/// What became of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// It is this user now, without any capability.
+    Became(String),
+    /// It is still root, but may only read files.
+    RootThatReads,
+    /// It never had much.
+    Nothing,
+}
+
+/// Gives up every privilege but reading files of others, which only root without a `user` keeps:
+/// images of anybody may be added later.
+///
+/// # Errors
+/// If the kernel refuses, or if `user` is somebody else and this process is not root.
+pub fn drop(user: Option<&User>) -> anyhow::Result<Dropped> {
+    assert!(own_threads() <= 1, "privileges are dropped before threads are started");
+    let is_root = geteuid().is_root();
+    let dropped = match user {
+        Some(user) if is_root => {
+            become_user(user).with_context(|| format!("cannot become user {}", user.name))?;
+            Dropped::Became(user.name.clone())
+        }
+        Some(user) if geteuid().as_raw() != user.uid => {
+            bail!("only root can become user {}", user.name)
+        }
+        Some(_) | None if is_root => Dropped::RootThatReads,
+        Some(_) | None => Dropped::Nothing,
+    };
+    let keep = match dropped {
+        Dropped::RootThatReads => CapabilitySet::DAC_READ_SEARCH,
+        Dropped::Became(_) | Dropped::Nothing => CapabilitySet::empty(),
+    };
+    limit_capabilities(keep).context("cannot give up capabilities")?;
+    rustix::thread::set_no_new_privs(true).context("cannot set no_new_privs")?;
+    Ok(dropped)
+}
+
+/// Threads of this process, without those that the kernel keeps for its rings.
+fn own_threads() -> usize {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return 0 };
+    let is_own = |task: &fs::DirEntry| {
+        fs::read_to_string(task.path().join("comm")).is_ok_and(|name| !name.starts_with("iou-"))
+    };
+    tasks.flatten().filter(is_own).count()
+}
+
+fn become_user(user: &User) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    rustix::thread::set_thread_groups(&[])?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+    Ok(())
+}
+
+fn limit_capabilities(keep: CapabilitySet) -> io::Result<()> {
+    let now = rustix::thread::capabilities(None)?;
+    let left = now.permitted & keep;
+    rustix::thread::clear_ambient_capability_set().or_else(ignore_missing)?;
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: left, permitted: left, inheritable: CapabilitySet::empty() },
+    )?;
+    Ok(())
+}
+
+/// Kernels without ambient capabilities have none to clear.
+fn ignore_missing(error: rustix::io::Errno) -> rustix::io::Result<()> {
+    if error == rustix::io::Errno::INVAL { Ok(()) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_found_by_name_and_number() {
+        let passwd = "root:x:0:0:root:/root:/bin/bash\nreveille:x:990:991::/:/usr/sbin/nologin\n";
+        assert_eq!(find_in(passwd, "reveille"), Some((990, 991)));
+        assert_eq!(find_in(passwd, "990"), Some((990, 991)));
+        assert_eq!(find_in(passwd, "nobody"), None);
+        assert_eq!(find_in("broken", "broken"), None);
+    }
+}

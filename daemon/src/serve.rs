@@ -1,0 +1,176 @@
+//! From a site to a running server: prepare, open the ports, give away privileges, start.
+
+mod plan;
+mod prepare;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use reveille_core::dhcp4::Dhcp4Server;
+use reveille_core::http::HttpServer;
+use reveille_core::tftp::{TftpConfig, TftpServer};
+use reveille_runtime::{Bound, Engines, FeatureState, Server, ShardIndex, StartError};
+use tracing::{debug, info, warn};
+
+pub(crate) use self::plan::Ports;
+pub(crate) use self::prepare::{Prepared, Stock};
+use crate::config;
+use crate::control::{self, Control};
+use crate::privileges::{self, Dropped, User};
+use crate::problem::{Problem, Severity};
+use crate::site::Site;
+use crate::terminal::{Style, Terminal};
+
+/// Where a site comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A command line: it stays as it is.
+    CommandLine(Box<Site>),
+    /// A file that can be read again.
+    File(PathBuf),
+}
+
+/// What to serve and how to show it.
+#[derive(Debug)]
+pub struct Options {
+    /// Where the site comes from.
+    pub origin: Origin,
+    /// The site itself.
+    pub site: Site,
+    /// Its text, to show problems in.
+    pub source: Option<config::Source>,
+    /// The process's output.
+    pub terminal: Terminal,
+    /// How boots are told.
+    pub style: Style,
+    /// Whom to become once the ports are open.
+    pub user: Option<User>,
+    /// End once so many machines are up.
+    pub exit_when_up: Option<u32>,
+}
+
+/// Serves until a signal, a failure, or until enough machines are up.
+///
+/// # Errors
+/// What keeps the site from being served, or a failure of a shard.
+pub fn run(options: Options) -> anyhow::Result<()> {
+    let Options { origin, site, source, terminal, style, user, exit_when_up } = options;
+    let seed = random();
+    let mut stock = Stock::new(seed);
+    let prepared = stock
+        .prepare(&site, |_| false)
+        .map_err(|problems| Refused::new(&problems, source.as_ref(), &terminal))?;
+    for note in &prepared.notes {
+        info!("{note}");
+    }
+    report(&prepared.warnings, source.as_ref());
+
+    let config = plan::of(&site, &prepared);
+    let ports = Ports::of(&config);
+    let bound = reveille_runtime::bind(config).map_err(|error| {
+        let hint = error.hint();
+        Explained { what: error.to_string(), help: hint }
+    })?;
+    report_features(&bound);
+    match privileges::drop(user.as_ref())? {
+        Dropped::Became(user) => info!("now running as {user}"),
+        Dropped::RootThatReads => debug!("gave up all capabilities but reading files"),
+        Dropped::Nothing => {}
+    }
+    let server = start(bound, &site, &prepared, seed).context("cannot start")?;
+    control::run(Control {
+        server,
+        stock,
+        site,
+        origin,
+        ports,
+        sources: prepared.sources.clone(),
+        roles: prepared.roles.clone(),
+        terminal,
+        style,
+        exit_when_up,
+    })
+}
+
+/// Starts the shards with their engines.
+fn start(bound: Bound, site: &Site, prepared: &Prepared, seed: u64) -> Result<Server, StartError> {
+    let leases = plan::leases(&prepared.setup.view);
+    let transfer_sockets = plan::transfer_sockets(site);
+    let connections = reveille_core::limits::HTTP_CONNECTIONS_MAX;
+    bound.start(prepared.setup.clone(), |ShardIndex(shard)| {
+        // Each engine draws its own numbers.
+        let seed = |engine: u64| seed ^ (shard as u64) << 8 ^ engine;
+        Engines {
+            dhcp: (shard == 0).then(|| Dhcp4Server::new(leases, seed(1))),
+            tftp: TftpServer::new(TftpConfig {
+                transfer_sockets,
+                seed: seed(2),
+                ..TftpConfig::default()
+            }),
+            http: HttpServer::new(connections, seed(3)),
+        }
+    })
+}
+
+/// Warnings as messages, in the text that they are about where there is one.
+pub fn report(problems: &[Problem], source: Option<&config::Source>) {
+    for problem in problems {
+        match (problem.severity, source) {
+            (_, Some(source)) if !problem.place.steps.is_empty() => {
+                let text = source.report(std::slice::from_ref(problem), false);
+                warn!("{}", text.trim_end());
+            }
+            (Severity::Error, _) => tracing::error!(help = problem.help, "{}", problem.what),
+            (Severity::Warning, _) => warn!(help = problem.help, "{}", problem.what),
+        }
+    }
+}
+
+fn report_features(bound: &Bound) {
+    let features = bound.features();
+    info!("reveille {} on Linux {}", env!("CARGO_PKG_VERSION"), features.kernel);
+    for feature in features.iter() {
+        match &feature.state {
+            FeatureState::Used => debug!("uses {}", feature.name),
+            FeatureState::Fallback { instead, hint } => {
+                warn!(help = hint, "no {}: {instead}", feature.name);
+            }
+        }
+    }
+}
+
+/// A number that nobody can guess.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// A site that cannot be served: the report that a person reads.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(String);
+
+impl Refused {
+    /// All `problems`, in the text that they are about where there is one.
+    pub fn new(problems: &[Problem], source: Option<&config::Source>, terminal: &Terminal) -> Self {
+        Self::report(match source {
+            Some(source) => source.report(problems, terminal.traits().colour_err),
+            None => problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        })
+    }
+
+    /// A report that was written already.
+    pub fn report(text: impl AsRef<str>) -> Self {
+        Self(text.as_ref().trim_end().to_owned())
+    }
+}
+
+/// A failure with advice.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Explained {
+    /// What failed.
+    pub what: String,
+    /// What can be done about it.
+    pub help: Option<String>,
+}

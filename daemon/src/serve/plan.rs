@@ -1,0 +1,195 @@
+//! Which sockets a site needs, and how large the tables of its engines are.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::num::NonZeroUsize;
+
+use reveille_core::engine::InterfaceId;
+use reveille_core::view::{DhcpMode, View};
+use reveille_runtime::{Config, InterfaceSpec, TftpSpec, UdpSpec};
+
+use super::Prepared;
+use crate::site::Site;
+
+/// DHCP servers listen here (RFC 2131 §4.1).
+const DHCP_PORT: u16 = 67;
+
+/// PXE boot servers listen here (PXE 2.1 §2.2.1).
+const PXE_PORT: u16 = 4011;
+
+/// Ephemeral ports that TFTP transfers of one shard share.
+const TRANSFER_SOCKETS: u16 = 4;
+
+/// Leases there is always room for: a reload may bring larger pools. Each takes about 80 bytes,
+/// touched when used.
+const LEASES_MIN: u64 = 65_536;
+
+/// Leases there is room for at most.
+const LEASES_MAX: u64 = 4 * 1024 * 1024;
+
+pub(super) fn of(site: &Site, prepared: &Prepared) -> Config {
+    let view = &prepared.setup.view;
+    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let shards = site.shards.and_then(|shards| NonZeroUsize::new(usize::from(shards)));
+    let mut config = Config::new(shards.unwrap_or(processors));
+    for (at, (interface, index)) in view.interfaces.iter().zip(&prepared.ifindexes).enumerate() {
+        let id = InterfaceId(u16::try_from(at).unwrap_or(u16::MAX));
+        config.interfaces.push(InterfaceSpec { name: interface.name.to_string(), index: *index });
+        let has_dhcp = view
+            .networks
+            .iter()
+            .any(|network| network.interface == id && network.mode != DhcpMode::Off);
+        if !has_dhcp {
+            continue;
+        }
+        for port in [DHCP_PORT, PXE_PORT] {
+            config.dhcp.push(UdpSpec {
+                local: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port),
+                device: Some(id),
+                broadcast: true,
+            });
+        }
+        if interface.link_unicast {
+            config.frames.push(id);
+        }
+    }
+    config.tftp = Some(TftpSpec {
+        listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, site.tftp.port),
+        transfer_sockets: transfer_sockets(site),
+    });
+    config.http = view
+        .networks
+        .iter()
+        .map(|network| SocketAddrV4::new(network.server, site.http.port))
+        .collect();
+    config.http.sort_unstable();
+    config.http.dedup();
+    config
+}
+
+/// Transfer sockets of the TFTP engine; none if it answers from its own port.
+pub(super) const fn transfer_sockets(site: &Site) -> u16 {
+    if site.tftp.single_port { 0 } else { TRANSFER_SOCKETS }
+}
+
+/// Leases that the DHCP engine has room for.
+pub(super) fn leases(view: &View) -> u32 {
+    let pools = view.networks.iter().flat_map(|network| &network.pools);
+    let addresses: u64 = pools.map(|pool| pool.size()).sum();
+    let wanted = addresses + view.machines.len() as u64;
+    u32::try_from(wanted.clamp(LEASES_MIN, LEASES_MAX)).unwrap_or(u32::MAX - 1)
+}
+
+/// What only a restart can change: the open sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ports {
+    interfaces: Vec<InterfaceSpec>,
+    dhcp: Vec<UdpSpec>,
+    tftp: Option<TftpSpec>,
+    http: Vec<SocketAddrV4>,
+}
+
+impl Ports {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            interfaces: config.interfaces.clone(),
+            dhcp: config.dhcp.clone(),
+            tftp: config.tftp.clone(),
+            http: config.http.clone(),
+        }
+    }
+
+    /// The ports that `site` would need.
+    pub(crate) fn of_site(site: &Site, prepared: &Prepared) -> Self {
+        Self::of(&of(site, prepared))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use reveille_core::mac::MacAddr;
+    use reveille_core::view::{Interface, Network, Pool, Subnet};
+    use reveille_runtime::Setup;
+
+    use super::*;
+
+    fn network(interface: u16, last: u8, mode: DhcpMode) -> Network {
+        Network {
+            interface: InterfaceId(interface),
+            server: Ipv4Addr::new(10, 0, 0, last),
+            subnet: Subnet { address: Ipv4Addr::new(10, 0, 0, 0), prefix_len: 24 },
+            mode,
+            pools: vec![Pool {
+                first: Ipv4Addr::new(10, 0, 0, 100),
+                last: Ipv4Addr::new(10, 0, 0, 199),
+            }],
+            routers: Vec::new(),
+            dns: Vec::new(),
+            ntp: Vec::new(),
+            domain: None,
+            lease: crate::site::LEASE_DEFAULT,
+            relays: Vec::new(),
+            authoritative: true,
+        }
+    }
+
+    fn prepared() -> Prepared {
+        let interface = |name: &str| Interface {
+            name: name.into(),
+            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            mtu: 1500,
+            link_unicast: true,
+            advertise_from: None,
+        };
+        let view = View {
+            interfaces: vec![interface("eth0"), interface("eth1")],
+            networks: vec![
+                network(0, 1, DhcpMode::Server),
+                network(0, 1, DhcpMode::Proxy),
+                network(1, 2, DhcpMode::Off),
+            ],
+            ..View::default()
+        };
+        Prepared {
+            setup: Setup { view: Arc::new(view), ..Setup::default() },
+            ifindexes: vec![2, 7],
+            roles: crate::timeline::Roles::new(),
+            sources: crate::images::Sources::default(),
+            notes: Vec::new(),
+            warnings: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_interfaces_with_dhcp_get_its_sockets() {
+        let config = of(&Site::default(), &prepared());
+        assert_eq!(config.interfaces[1], InterfaceSpec { name: "eth1".to_owned(), index: 7 });
+        let ports: Vec<u16> = config.dhcp.iter().map(|spec| spec.local.port()).collect();
+        assert_eq!(ports, [67, 4011]);
+        assert!(config.dhcp.iter().all(|spec| spec.device == Some(InterfaceId(0))));
+        assert_eq!(config.frames, [InterfaceId(0)]);
+        assert_eq!(config.http.len(), 2);
+    }
+
+    #[test]
+    fn a_single_port_needs_no_transfer_sockets() {
+        let mut site = Site::default();
+        site.tftp.single_port = true;
+        assert_eq!(of(&site, &prepared()).tftp.unwrap().transfer_sockets, 0);
+        assert_ne!(
+            Ports::of_site(&site, &prepared()),
+            Ports::of_site(&Site::default(), &prepared())
+        );
+    }
+
+    #[test]
+    fn there_is_room_for_every_address() {
+        let mut prepared = prepared();
+        assert_eq!(leases(&prepared.setup.view), 65_536);
+        let view = Arc::get_mut(&mut prepared.setup.view).unwrap();
+        view.networks[0].pools[0].last = Ipv4Addr::new(10, 3, 0, 99);
+        assert_eq!(leases(view), 196_608 + 200);
+    }
+}
