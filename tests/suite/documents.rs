@@ -97,18 +97,23 @@ fn documents_boot_ipxe_of_uefi() {
     ipxe(Firmware::UefiPxe, dnsmasq);
 }
 
+/// A kernel that is missing at first.
 #[test]
 fn documents_boot_pxelinux() {
     let link = link_with_files();
     place(&link, &packaged("usr/lib/PXELINUX/pxelinux.0"), "pxelinux/pxelinux.0");
     let library = "usr/lib/syslinux/modules/bios/ldlinux.c32";
     place(&link, &packaged(library), "pxelinux/ldlinux.c32");
-    let text = document(DocumentKind::Pxelinux(ProfileId(0)), "vmlinuz", CMDLINE);
+    let text = document(DocumentKind::Pxelinux(ProfileId(0)), "late/vmlinuz", CMDLINE);
     link.write("boot/pxelinux/pxelinux.cfg/01-52-54-00-77-01-01", text);
     let program = "node/52-54-00-77-01-01/pxelinux/pxelinux.0";
-    let _dhcp =
+    let mut dnsmasq =
         Dnsmasq::booting().option(format!("dhcp-boot={program}")).start(&link, link.server());
-    boots_with(&link, Firmware::Bios, CMDLINE);
+    let mut boot = Machine::new(Firmware::Bios, &MAC.to_string()).power_on(&link);
+    dnsmasq.wait_for("late/vmlinuz not found", PATIENCE).expect("the first try");
+    place(&link, &link.file("boot/vmlinuz"), "late/vmlinuz");
+    let up = boot.wait_up(PATIENCE).unwrap_or_else(|timeout| panic!("{timeout:?}"));
+    assert!(up.cmdline.contains(CMDLINE), "the kernel got {:?}", up.cmdline);
 }
 
 /// GRUB moves the quotes of a word with blanks to its ends, where the kernel reads the same.

@@ -11,7 +11,11 @@ use super::{Boot, Builder};
 /// The configuration of a profile.
 pub fn configuration(boot: &Boot) -> Template {
     let mut text = Builder::default();
-    text.text("DEFAULT boot\nPROMPT 0\nLABEL boot\nLINUX ");
+    // Nobody is asked before the first try. After one that failed there is a prompt, and what
+    // ends it is the timeout, in tenths of seconds: it boots the default once more.
+    text.text("DEFAULT boot\nPROMPT 0\nTIMEOUT ");
+    text.field(Field::RetrySeconds);
+    text.text("0\nLABEL boot\nLINUX ");
     name(&mut text, &boot.kernel);
     for (at, initrd) in boot.initrd.iter().enumerate() {
         text.text(if at == 0 { "\nINITRD " } else { "," });

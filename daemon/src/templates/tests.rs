@@ -55,6 +55,7 @@ fn documents_of_a_plain_profile() {
     insta::assert_snapshot!(pxelinux, @r"
     DEFAULT boot
     PROMPT 0
+    TIMEOUT 40
     LABEL boot
     LINUX ::/node/52-54-00-01-02-03/debian/vmlinuz
     INITRD ::/node/52-54-00-01-02-03/debian/initrd.img
