@@ -2,8 +2,6 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use hashbrown::HashTable;
-
 use super::guard::{Guard, check_addresses};
 use super::refusal::{Refusal, RefusalQueue};
 use super::session::{Path, Session, Source, Verdict};
@@ -15,6 +13,7 @@ use crate::image::ImageId;
 use crate::limits;
 use crate::mac::MacAddr;
 use crate::rng::Rng;
+use crate::table::index::ChainIndex;
 use crate::table::{Handle, ImagePins, ReadyRing, Slab, TimerWheel};
 use crate::time::Instant;
 use crate::view::View;
@@ -53,7 +52,7 @@ impl Default for TftpConfig {
 pub struct TftpServer {
     pub(super) sessions: Slab<Session>,
     /// Slots of sessions by the client's address and port: a port has one transfer at a time.
-    index: HashTable<u32>,
+    index: ChainIndex,
     hash: KeyedHash,
     /// Sessions with output whose client has acknowledged something. They go first: firmware
     /// waits seconds for a first packet, and gives up quickly in the middle.
@@ -84,8 +83,7 @@ impl TftpServer {
         let mut rng = Rng::new(config.seed);
         Self {
             sessions: Slab::new(config.transfers),
-            // A table that is never more than half full cleans itself in place and never grows.
-            index: HashTable::with_capacity(config.transfers as usize * 2 + 2),
+            index: ChainIndex::new(config.transfers),
             hash: KeyedHash::new(&mut rng),
             running: ReadyRing::new(config.transfers),
             beginning: ReadyRing::new(config.transfers),
@@ -194,10 +192,9 @@ impl TftpServer {
 
     /// The transfer of `client`, on whatever socket.
     pub(super) fn find(&self, client: SocketAddr) -> Option<u32> {
-        let is_of_client = |slot: &u32| {
-            self.sessions.at(*slot).is_some_and(|session| session.path.client == client)
-        };
-        self.index.find(self.hash.hash(&client), is_of_client).copied()
+        self.index.find(self.hash.hash(&client), |slot| {
+            self.sessions.at(slot).is_some_and(|session| session.path.client == client)
+        })
     }
 
     /// Begins a transfer; the caller made sure that there is room.
@@ -213,12 +210,7 @@ impl TftpServer {
             self.pins.pin(image);
         }
         let handle = self.sessions.insert(session).expect("there is room for a new session");
-        let (sessions, hash) = (&self.sessions, &self.hash);
-        let hash_of = |slot: &u32| {
-            let session = sessions.at(*slot).expect("the index names sessions that live");
-            hash.hash(&session.path.client)
-        };
-        self.index.insert_unique(hash.hash(&client), handle.slot, hash_of);
+        self.index.insert(self.hash.hash(&client), handle.slot);
         self.settle(handle.slot);
     }
 
@@ -226,8 +218,7 @@ impl TftpServer {
     pub(super) fn end(&mut self, slot: u32, outcome: Outcome, now: Instant) {
         let handle = self.sessions.handle_at(slot).expect("only a live session ends");
         let client = self.sessions.at(slot).expect("only a live session ends").path.client;
-        let indexed = self.index.find_entry(self.hash.hash(&client), |other| *other == slot);
-        indexed.expect("a live session is indexed").remove();
+        self.index.remove(self.hash.hash(&client), slot);
         let session = self.sessions.remove(handle).expect("only a live session ends");
         self.running.remove(slot);
         self.beginning.remove(slot);

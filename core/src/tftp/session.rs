@@ -1,31 +1,27 @@
 //! One transfer: a file on its way to one client.
 //!
-//! This is the protocol itself, and a good example of how every protocol is written here. A
+//! This is the protocol itself, and an example of how every protocol is written here. A
 //! [`Session`] is a value with a [`State`]. Things happen to it (`on_…`), which may change its
-//! state (`transition_to_…`) and never do I/O; what has to be sent follows from the state
-//! ([`Session::poll_output`]), and so does the time at which silence becomes a fault
-//! ([`Session::deadline`]). In states that have output nothing is awaited, and in states that
-//! wait there is no output:
+//! state (`transition_to_…`) and do no I/O. What has to be sent follows from the state
+//! ([`Session::has_output`], [`Session::poll_output`]), and so does the time at which silence
+//! becomes a fault ([`Session::deadline`]). Whoever has output waits for a send buffer and for
+//! nothing else; whoever waits for the client has a deadline and no output:
 //!
 //! ```text
-//!  RRQ with options                        RRQ without options
-//!        │                                          │
-//!        ▼              OACK sent                   │
-//!  ┌──────────┐ ─────────────────────► ┌────────────┴────────┐
-//!  │ Offering │                        │  AwaitingOptionAck  │
-//!  └──────────┘ ◄───────────────────── └────────────┬────────┘
-//!                 timeout, RRQ again                │ ACK 0
-//!                                                   ▼
-//!                 window is out               ┌───────────┐   final block is out
-//!            ┌────────────────────────────────┤  Sending  ├──────────────────┐
-//!            ▼            ACK, or             └───────────┘       ACK, or    ▼
-//!     ┌─────────────┐     timeout: cursor back   ▲  ▲  ▲   timeout: back  ┌─────────────────┐
-//!     │ AwaitingAck ├────────────────────────────┘  │  └──────────────────┤ AwaitingLastAck │
-//!     └──────┬──────┘                               │                     └──────┬───┬──────┘
-//!            │  ACK that tells of a gap       ┌─────┴──────┐   likewise          │   ▼
-//!            └───────────────────────────────►│ Hesitating │◄────────────────────┘  last ACK,
-//!                                             └────────────┘                   silence: over
+//! state               waits for       and then becomes             after silence
+//! ──────────────────────────────────────────────────────────────────────────────────────────
+//! Offering            send buffer     AwaitingOptionAck            -
+//! AwaitingOptionAck   ACK 0           Sending                      Offering
+//! Sending             send buffer     AwaitingAck, with the final  -
+//!                                     block AwaitingLastAck, with
+//!                                     a gap Hesitating
+//! AwaitingAck         ACK             Sending                      Sending, cursor moved back
+//! AwaitingLastAck     ACK             over                         Sending, cursor moved back
+//! Hesitating          ACK             Sending                      Sending, cursor moved back
 //! ```
+//!
+//! A request with options begins as `Offering`, one without as `Sending`. An ERROR from the client
+//! ends every state, and so does silence after a number of sends.
 //!
 //! Nothing is kept to send again: blocks are numbered pieces of an image, and a retransmission
 //! is the cursor of the [`Window`] moved back.
