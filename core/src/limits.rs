@@ -116,6 +116,10 @@ pub const HTTP_RETRY_AFTER_S: (u32, u32) = (5, 30);
 /// some of it fails when the server closes first.
 pub const HTTP_IDLE: Duration = Duration::from_secs(75);
 
+/// How long an HTTP connection may be idle when there are too many: then the one that has been
+/// idle for longest makes room for a new one.
+pub const HTTP_IDLE_MIN: Duration = Duration::from_secs(5);
+
 /// How long a request head, or the body behind it, may take to arrive. A lost packet is sent again
 /// within 3 s by any TCP; whoever takes longer holds a buffer for nothing.
 pub const HTTP_REQUEST: Duration = Duration::from_secs(15);

@@ -22,7 +22,10 @@ impl HttpServer {
             return Ok(());
         }
         match self.connections[slot as usize].state {
-            State::Idle => self.read(slot, bytes, now, view),
+            State::Idle => {
+                self.idle.remove(slot);
+                self.read(slot, bytes, now, view)
+            }
             State::ReceivingHead => self.read_more(slot, bytes, now, view),
             State::DrainingBody { .. } | State::Responding { .. } | State::Sending { .. } => {
                 self.absorb(slot, bytes)

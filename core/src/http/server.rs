@@ -32,6 +32,8 @@ pub struct HttpServer {
     pub(super) buffers: Buffers,
     pub(super) ready: ReadyRing,
     pub(super) timers: TimerWheel,
+    /// Idle connections, the longest idle first.
+    pub(super) idle: ReadyRing,
     pub(super) pins: ImagePins,
     pub(super) events: EventQueue,
     pub(super) rng: Rng,
@@ -55,6 +57,7 @@ impl HttpServer {
             buffers: Buffers::new(partial_heads, limits::HTTP_HEAD_BYTES_MAX),
             ready: ReadyRing::new(connections),
             timers: TimerWheel::new(connections),
+            idle: ReadyRing::new(connections),
             pins: ImagePins::new(limits::IMAGES_MAX),
             events: EventQueue::new(limits::EVENTS_MAX),
             rng: Rng::new(seed),
@@ -101,8 +104,22 @@ impl HttpServer {
             self.transition_to_closing(conn.slot);
             return Err(Discard::UnknownNetwork);
         }
+        self.make_room(now);
         self.transition_to_idle(conn.slot, now);
         Ok(())
+    }
+
+    /// Ends the connection that has been idle for longest if there are too many: clients keep
+    /// connections open for long and open them again without harm, but nobody waits long for one.
+    fn make_room(&mut self, now: Instant) {
+        if self.live <= self.comfortable {
+            return;
+        }
+        let Some(slot) = self.idle.first() else { return };
+        let until = self.timers.deadline(slot).expect("an idle connection has a deadline");
+        if until <= now + (limits::HTTP_IDLE - limits::HTTP_IDLE_MIN) {
+            self.transition_to_closing(slot);
+        }
     }
 
     fn on_sent(&mut self, slot: u32, now: Instant, view: &View) -> Result<(), Discard> {
@@ -173,6 +190,7 @@ impl HttpServer {
         self.stop_listening(slot);
         self.drop_unread(slot);
         self.ready.remove(slot);
+        self.idle.remove(slot);
         self.timers.cancel(slot);
         let generation = self.connections[slot as usize].generation;
         self.connections[slot as usize] = Connection { generation, ..Connection::FREE };

@@ -16,6 +16,7 @@ impl HttpServer {
         assert!(connection.unread.is_none(), "an idle connection has nothing to read");
         assert!(!connection.outstanding, "an idle connection sends nothing");
         connection.state = State::Idle;
+        self.idle.push(slot);
         self.timers.arm(slot, now + limits::HTTP_IDLE);
     }
 
@@ -79,6 +80,7 @@ impl HttpServer {
         self.stop_listening(slot);
         self.drop_unread(slot);
         self.connections[slot as usize].state = State::Closing { told: false };
+        self.idle.remove(slot);
         self.timers.cancel(slot);
         self.ready.push(slot);
     }

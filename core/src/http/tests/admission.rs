@@ -1,6 +1,7 @@
 //! Who is served, who is sent away, and how the server ends.
 
 use core::net::Ipv4Addr;
+use core::time::Duration;
 
 use super::driver::{Response, World, get, image};
 use crate::engine::{ConnId, Discard, Engine, SendError, StreamEvent};
@@ -42,6 +43,29 @@ fn ipxe_comes_back_later_and_other_firmware_is_served_from_the_reserve() {
     world.reset(early[1]);
     world.send(slot, &get("/one", &["User-Agent: iPXE/1.0.0+"])).unwrap();
     assert_eq!(Response::parse(&world.peers[&slot].received, false).0.status, 200);
+}
+
+#[test]
+fn idle_connections_make_room_for_new_ones() {
+    let mut world = World::new(32);
+    for _ in 0..30 {
+        world.connect();
+        world.advance(Duration::from_millis(100));
+    }
+    // The first two have been idle for long, but one has just asked for something again.
+    world.advance(limits::HTTP_IDLE_MIN - Duration::from_millis(2900));
+    world.send(0, &get("/one", &[])).unwrap();
+    let late = world.connect();
+    world.run();
+    assert!(world.take_closed(1).is_empty(), "the longest idle one is closed");
+    assert_eq!(world.server.sessions(), 30);
+
+    let later = world.connect();
+    world.run();
+    assert!(world.peers.iter().all(|(_, peer)| !peer.is_closed), "the others were just used");
+    for slot in [0, late, later] {
+        world.send(slot, &get("/one", &[])).unwrap();
+    }
 }
 
 #[test]
