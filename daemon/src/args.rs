@@ -118,6 +118,9 @@ pub struct BootArgs {
     /// The interface with the machines [default: the only one there is]
     #[arg(short, long, value_name = "NAME")]
     pub interface: Option<String>,
+    /// Our own address there, where the interface has several
+    #[arg(long, value_name = "ADDRESS")]
+    pub server: Option<Ipv4Addr>,
     /// Be the DHCP server and give these addresses, such as 10.0.0.100-10.0.0.200
     #[arg(long, value_name = "FIRST-LAST", value_parser = parse_pool, conflicts_with = "proxy")]
     pub dhcp: Option<Pool>,

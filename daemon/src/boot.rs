@@ -9,6 +9,7 @@ use reveille_core::view::DhcpMode;
 use crate::args::BootArgs;
 use crate::problem::{Place, Problem, Severity};
 use crate::site::{HttpConfig, ProgramsConfig, Site, SiteNetwork, SiteProfile};
+use crate::units::Reason;
 
 /// The name of the only profile.
 const PROFILE: &str = "boot";
@@ -47,6 +48,7 @@ pub fn describe(args: &BootArgs) -> Result<Described, Vec<Problem>> {
     };
     let network = SiteNetwork {
         interface: args.interface.clone(),
+        server: args.server,
         dhcp: Some(if args.dhcp.is_some() { DhcpMode::Server } else { DhcpMode::Proxy }),
         pools: args.dhcp.into_iter().collect(),
         routers: args.router.into_iter().collect(),
@@ -71,6 +73,25 @@ pub fn describe(args: &BootArgs) -> Result<Described, Vec<Problem>> {
     Ok(Described { site, notes, warnings: problems })
 }
 
+/// A problem of such a site in the words of the command line: there is no file to change.
+#[must_use]
+pub fn reword(problem: Problem) -> Problem {
+    let help = problem.help.as_deref().map(|help| {
+        let mut words = help
+            .replace("interface = \"…\"", "--interface NAME")
+            .replace("server = \"…\"", "--server ADDRESS")
+            .replace("; TFTP and HTTP alone do not: dhcp = \"off\"", "");
+        if let Some(pool) = words.strip_prefix("pool = [\"").and_then(|p| p.strip_suffix("\"]")) {
+            words = format!("--dhcp {}", pool.replace(' ', ""));
+        }
+        match words.split_once("; a network behind a relay agent") {
+            Some((before, _)) => before.to_owned(),
+            None => words,
+        }
+    });
+    Problem { help, ..problem }
+}
+
 /// The whole path of a file that must be there.
 fn existing(path: &Path, problems: &mut Vec<Problem>) -> Option<PathBuf> {
     let complain = |what: String| Problem::error(Place::top(), what);
@@ -89,7 +110,7 @@ fn existing(path: &Path, problems: &mut Vec<Problem>) -> Option<PathBuf> {
         }
         Ok(_) => complain(format!("{} is not a regular file", path.display())),
         Err(error) => {
-            let problem = complain(format!("cannot read {}: {error}", path.display()));
+            let problem = complain(format!("cannot read {}: {}", path.display(), Reason(&error)));
             match neighbour(path) {
                 Some(near) => problem.help(format!("did you mean {}?", near.display())),
                 None => problem,

@@ -205,6 +205,7 @@ impl Loop {
     }
 
     async fn run(&mut self) -> anyhow::Result<()> {
+        info!("{}", self.greeting());
         notify(&[NotifyState::Ready]);
         let mut refresh = ticks(REFRESH);
         let mut look = ticks(LOOK);
@@ -238,6 +239,16 @@ impl Loop {
         }
         self.finish();
         Ok(())
+    }
+
+    /// That everything runs, and how it ends.
+    fn greeting(&self) -> String {
+        let ends = match (self.exit_when_up, self.terminal.traits().live) {
+            (Some(count), _) => format!("; ends when {} up", are_up(count)),
+            (None, true) => "; Ctrl-C ends".to_owned(),
+            (None, false) => String::new(),
+        };
+        format!("ready for machines{ends}")
     }
 
     fn take_events(&mut self) {
@@ -351,6 +362,11 @@ impl Loop {
         }
         debug!("all shards are told to stop");
     }
+}
+
+/// `1 machine is`, `2 machines are`.
+fn are_up(count: u32) -> String {
+    format!("{} {}", Count(u64::from(count), "machine"), if count == 1 { "is" } else { "are" })
 }
 
 fn ticks(period: Duration) -> Interval {

@@ -6,9 +6,10 @@
 use std::fmt::{self, Write};
 use std::io;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use jiff::Zoned;
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
@@ -62,7 +63,15 @@ fn directives(
     configured: Option<&str>,
 ) -> anyhow::Result<EnvFilter> {
     let parse = |text: &str, whence: &str| {
-        EnvFilter::builder().parse(text).with_context(|| {
+        // A word alone would be taken as the name of a module.
+        let alone = text
+            .split(',')
+            .find(|part| !part.contains('=') && part.trim().parse::<LevelFilter>().is_err());
+        let filter = match alone {
+            Some(word) => Err(anyhow!("{word:?} is no level")),
+            None => EnvFilter::builder().parse(text).map_err(anyhow::Error::from),
+        };
+        filter.with_context(|| {
             format!("{whence} is {text:?}: expected a level (error, warn, info, debug, trace)")
         })
     };
@@ -248,7 +257,10 @@ mod tests {
         assert_eq!(text(None, 0, Some("warn")), "warn");
         assert!(text(None, 1, Some("warn")).contains("reveille=debug"));
         assert_eq!(text(Some("error"), 2, Some("warn")), "error");
-        let error = directives(Some("reveille=loud"), 0, None).unwrap_err();
-        assert!(error.to_string().starts_with("REVEILLE_LOG is \"reveille=loud\""), "{error}");
+        for nonsense in ["reveille=loud", "loud", "info,loud"] {
+            let error = directives(Some(nonsense), 0, None).unwrap_err();
+            let start = format!("REVEILLE_LOG is {nonsense:?}: expected a level");
+            assert!(error.to_string().starts_with(&start), "{error}");
+        }
     }
 }

@@ -10,11 +10,15 @@ use anyhow::Context;
 use reveille_core::dhcp4::Dhcp4Server;
 use reveille_core::http::HttpServer;
 use reveille_core::tftp::{TftpConfig, TftpServer};
-use reveille_runtime::{Bound, Engines, FeatureState, Server, ShardIndex, StartError};
+use reveille_runtime::{
+    BindError, BindReason, Bound, Endpoint, Engines, FeatureState, Holder, Server, ShardIndex,
+    StartError,
+};
 use tracing::{debug, info, warn};
 
 pub(crate) use self::plan::Ports;
 pub(crate) use self::prepare::{Prepared, Stock};
+use crate::boot;
 use crate::config;
 use crate::control::{self, Control};
 use crate::privileges::{self, Dropped, User};
@@ -29,6 +33,16 @@ pub enum Origin {
     CommandLine(Box<Site>),
     /// A file that can be read again.
     File(PathBuf),
+}
+
+impl Origin {
+    /// Problems in the words of whoever described the site.
+    pub(crate) fn reword(&self, problems: Vec<Problem>) -> Vec<Problem> {
+        match self {
+            Self::CommandLine(_) => problems.into_iter().map(boot::reword).collect(),
+            Self::File(_) => problems,
+        }
+    }
 }
 
 /// What to serve and how to show it.
@@ -60,18 +74,16 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let mut stock = Stock::new(seed);
     let prepared = stock
         .prepare(&site, |_| false)
-        .map_err(|problems| Refused::new(&problems, source.as_ref(), &terminal))?;
+        .map_err(|problems| Refused::new(&origin.reword(problems), source.as_ref(), &terminal))?;
     for note in &prepared.notes {
         info!("{note}");
     }
-    report(&prepared.warnings, source.as_ref());
+    report(&origin.reword(prepared.warnings.clone()), source.as_ref());
 
     let config = plan::of(&site, &prepared);
     let ports = Ports::of(&config);
-    let bound = reveille_runtime::bind(config).map_err(|error| {
-        let hint = error.hint();
-        Explained { what: error.to_string(), help: hint }
-    })?;
+    let bound = reveille_runtime::bind(config)
+        .map_err(|error| Explained { what: error.to_string(), help: advice(&error) })?;
     report_features(&bound);
     match privileges::drop(user.as_ref())? {
         Dropped::Became(user) => info!("now running as {user}"),
@@ -137,6 +149,29 @@ fn report_features(bound: &Bound) {
                 warn!(help = hint, "no {}: {instead}", feature.name);
             }
         }
+    }
+}
+
+/// What can be done about a port that does not open. Clients decide most of the numbers.
+fn advice(error: &BindError) -> Option<String> {
+    let port = match &error.endpoint {
+        Endpoint::Udp { local, .. } | Endpoint::Tcp { local } => Some(local.port()),
+        Endpoint::Frames { .. } | Endpoint::Ring => None,
+    };
+    match (&error.reason, port) {
+        (BindReason::InUse { holder }, Some(67 | 69 | 4011)) => {
+            let holder = match holder {
+                Some(Holder { name, pid }) => format!("stop {name} (process {pid})"),
+                None => "see who has it with `ss -lunp`".to_owned(),
+            };
+            Some(format!("{holder}: firmware asks this port and no other"))
+        }
+        (BindReason::NoPermission { .. }, _) => Some(
+            "start as root, or give the program its capabilities: \
+             setcap cap_net_bind_service,cap_net_raw,cap_net_admin+ep reveille"
+                .to_owned(),
+        ),
+        _ => error.hint(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Numbers as people read them.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 /// A number of bytes: `512 B`, `23.4 MB`.
@@ -77,6 +78,17 @@ impl fmt::Display for Count<'_> {
     }
 }
 
+/// Why the system refused something, without the number that only programmers know.
+#[derive(Clone, Copy, Debug)]
+pub struct Reason<'e>(pub &'e io::Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        f.write_str(text.split_once(" (os error").map_or(&text, |(reason, _)| reason))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +129,12 @@ mod tests {
     fn rates_survive_no_time_at_all() {
         assert_eq!(Rate(1_000_000, Duration::from_millis(100)).to_string(), "10.0 MB/s");
         assert!(Rate(1, Duration::ZERO).to_string().ends_with("/s"));
+    }
+
+    #[test]
+    fn reasons_have_no_numbers() {
+        let error = io::Error::from_raw_os_error(2);
+        assert_eq!(Reason(&error).to_string(), "No such file or directory");
+        assert_eq!(Reason(&io::Error::other("because")).to_string(), "because");
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::problem::{Place, Problem};
+use crate::units::Reason;
 
 /// Enough for the headers of every format below and the version of an x86 kernel.
 const HEAD_BYTES: u64 = 64 * 1024;
@@ -103,7 +104,7 @@ fn kind_of(path: &Path, problems: &mut Vec<Problem>) -> Option<Kind> {
     match head_of(path) {
         Ok(head) => Some(recognise(&head)),
         Err(error) => {
-            let what = format!("cannot read {}: {error}", path.display());
+            let what = format!("cannot read {}: {}", path.display(), Reason(&error));
             problems.push(Problem::error(Place::top(), what));
             None
         }

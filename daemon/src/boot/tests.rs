@@ -66,3 +66,15 @@ fn what_may_be_right_is_only_warned_of() {
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings[0].ends_with("text does not look like a kernel"));
 }
+
+#[test]
+fn advice_names_options_instead_of_keys() {
+    for (help, reworded) in [
+        ("say which with interface = \"…\": a, b", "say which with --interface NAME: a, b"),
+        ("pool = [\"10.0.0.2 - 10.0.0.9\"]", "--dhcp 10.0.0.2-10.0.0.9"),
+        ("ip link set eno1 up", "ip link set eno1 up"),
+    ] {
+        let problem = Problem::error(Place::top(), "what").help(help);
+        assert_eq!(reword(problem).help.as_deref(), Some(reworded));
+    }
+}

@@ -94,7 +94,7 @@ impl Loop {
             Err(problems) if why == Why::Reload => {
                 let text = match &source {
                     Some(source) => source.report(&problems, false),
-                    None => lines(&problems),
+                    None => lines(self.origin.reword(problems)),
                 };
                 return refuse(&text);
             }
@@ -102,7 +102,7 @@ impl Loop {
                 error!(
                     help = "the images of before are served until this is put right",
                     "images have changed and cannot be served:\n{}",
-                    lines(&problems)
+                    lines(self.origin.reword(problems))
                 );
                 return;
             }
@@ -148,7 +148,7 @@ fn refuse(report: &str) {
     notify(&[NotifyState::Ready]);
 }
 
-fn lines(problems: &[Problem]) -> String {
+fn lines(problems: Vec<Problem>) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 

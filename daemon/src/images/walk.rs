@@ -10,6 +10,7 @@ use reveille_core::limits::{IMAGES_MAX, NAME_BYTES_MAX};
 
 use super::Stamp;
 use crate::problem::{Place, Problem};
+use crate::units::Reason;
 
 /// Folders inside folders that are looked into.
 const DEPTH_MAX: u32 = 32;
@@ -35,7 +36,7 @@ pub(super) fn folder(
     let root = match root.canonicalize() {
         Ok(real) if real.is_dir() => real,
         Ok(_) => return problems.push(not_a_folder(root, "it is not a folder")),
-        Err(error) => return problems.push(not_a_folder(root, &error.to_string())),
+        Err(error) => return problems.push(not_a_folder(root, &Reason(&error).to_string())),
     };
     let mut walk =
         Walk { root: &root, seen: HashSet::new(), found, problems, unnamed: 0, too_many: false };
@@ -74,7 +75,7 @@ pub(super) fn file(path: &Path, problems: &mut Vec<Problem>) -> Option<Found> {
             problems.push(Problem::error(Place::top(), what));
         }
         Err(error) => {
-            let what = format!("cannot read {}: {error}", path.display());
+            let what = format!("cannot read {}: {}", path.display(), Reason(&error));
             problems.push(Problem::error(Place::top(), what));
         }
     }
@@ -119,7 +120,7 @@ impl Walk<'_> {
         });
         let entries = match listing {
             Ok(entries) => entries,
-            Err(error) => return self.complain(folder, &error.to_string()),
+            Err(error) => return self.complain(folder, &Reason(&error).to_string()),
         };
         for entry in entries {
             if self.found.len() >= IMAGES_MAX as usize {
@@ -138,7 +139,7 @@ impl Walk<'_> {
             let name = format!("{prefix}{file_name}");
             match self.take(&path, &name, depth) {
                 Ok(()) => {}
-                Err(error) => self.complain(&path, &error.to_string()),
+                Err(error) => self.complain(&path, &Reason(&error).to_string()),
             }
         }
     }
