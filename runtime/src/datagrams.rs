@@ -164,9 +164,14 @@ impl Datagrams {
         self.buffers.give_back(filled);
     }
 
-    /// The send slot that is used next, if one is free.
-    pub(crate) fn next_free(&self) -> Option<u32> {
-        self.slots.next_free()
+    /// The send slot that `engine` uses next, if one is free. One engine's packets may all wait
+    /// for a slow device: then the other still finds slots.
+    pub(crate) fn next_free(&self, engine: EngineKind) -> Option<u32> {
+        let reserve = match engine {
+            EngineKind::Tftp => self.slots.capacity() / RESERVED_SHARE,
+            EngineKind::Dhcp | EngineKind::Http => 0,
+        };
+        self.slots.next_free().filter(|_| self.slots.capacity() - self.slots.in_use() > reserve)
     }
 
     /// The head buffer of that slot.
@@ -460,6 +465,9 @@ const ADDRESS_BYTES: usize = 24;
 
 /// Room for one `in_pktinfo`.
 const CONTROL_BYTES: usize = 32;
+
+/// The part of the send slots that the engine with the large packets leaves to the other.
+const RESERVED_SHARE: usize = 8;
 
 /// Pieces of one send: a head and a body for each datagram of a split.
 const IOVECS: usize = limits::SPLIT_SEGMENTS_MAX as usize * 2;

@@ -91,7 +91,7 @@ impl<E: Engine> Driven<E> {
     ) -> bool {
         let mut budget = Budget::new();
         while budget.is_left() {
-            let Some(slot) = datagrams.next_free() else { return true };
+            let Some(slot) = datagrams.next_free(self.kind) else { return true };
             let transmit = match self.engine.poll_output(datagrams.head_mut(slot), now, view) {
                 None => return true,
                 Some(Output::Transmit(transmit)) => transmit,

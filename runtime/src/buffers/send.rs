@@ -89,6 +89,11 @@ impl<const IOVECS: usize> SendSlots<IOVECS> {
         self.fresh as usize - self.free.len()
     }
 
+    /// Number of slots.
+    pub(crate) const fn capacity(&self) -> usize {
+        self.messages.len()
+    }
+
     const fn has_fresh(&self) -> bool {
         (self.fresh as usize) < self.messages.len()
     }
