@@ -119,7 +119,7 @@ fn under_way(machine: &UnderWay) -> String {
         Some((name, bytes, lasting)) => {
             format!("{name}: {} on the way for {}", Bytes(*bytes), Span(*lasting))
         }
-        None => "…".to_owned(),
+        None => "done; waiting for the machine".to_owned(),
     };
     format!("{}  {since}    {:<12}  {what}", machine.mac, machine.stage)
 }
