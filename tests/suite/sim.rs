@@ -4,9 +4,12 @@ use reveille_tests::sim::{Options, Report, run};
 
 const MACHINES: u32 = 1000;
 
-/// Plays one seed; `REVEILLE_SEED` in the environment names the one to look at instead.
+/// Plays one seed. `REVEILLE_SEED` in the environment names the one to look at instead of all, and
+/// `REVEILLE_MACHINES` another number of machines.
 fn play(seed: u64) -> Report {
-    let options = Options::draw(seed, MACHINES);
+    let machines = std::env::var("REVEILLE_MACHINES");
+    let machines = machines.map_or(MACHINES, |text| text.parse().expect("a number"));
+    let options = Options::draw(seed, machines);
     let played = std::panic::catch_unwind(|| run(&options));
     played.unwrap_or_else(|_| panic!("REVEILLE_SEED={seed} fails: {options:#?}"))
 }
