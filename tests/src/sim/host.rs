@@ -393,9 +393,9 @@ impl Host {
     pub(super) fn check_empty(&self, now: Instant, site: &Site, checks: &Checks) {
         let sessions = [self.dhcp.sessions(), self.tftp.sessions(), self.http.sessions()];
         checks.ensure(sessions == [0; 3], now, || format!("left over: {sessions:?} sessions"));
-        for (name, (image, _)) in &site.files {
-            let used = self.tftp.uses_image(*image) || self.http.uses_image(*image);
-            checks.ensure(!used, now, || format!("{name} is still in use"));
+        for image in site.images() {
+            let used = self.tftp.uses_image(image) || self.http.uses_image(image);
+            checks.ensure(!used, now, || format!("{image:?} is still in use"));
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Options {
     pub faults_for: Duration,
     /// Machines that are reset in the middle of what they do, in 1/1000.
     pub resets: u32,
+    /// When the site's files are replaced by new ones, if at all.
+    pub reload_after: Option<Duration>,
     /// Packets lost, in 1/1000, each way.
     pub lost: u32,
     /// Packets that arrive twice, in 1/1000.
@@ -65,6 +67,10 @@ impl Options {
             spread: Duration::from_millis(u64::from(pick(&[0, 1000, 10_000, 60_000]))),
             faults_for: Duration::from_secs(u64::from(pick(&[0, 30, 120]))),
             resets: pick(&[0, 0, 20, 200]),
+            reload_after: match pick(&[0, 0, 5, 30]) {
+                0 => None,
+                seconds => Some(Duration::from_secs(u64::from(seconds))),
+            },
             lost: pick(&[0, 1, 10, 50]),
             copied: pick(&[0, 0, 10, 50]),
             delay_us: (delay, delay + pick(&[0, 100, 2000])),

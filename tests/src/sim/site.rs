@@ -19,9 +19,12 @@ use super::options::Options;
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) view: View,
-    /// What clients expect under a name, without the machine's prefix.
-    pub(super) files: BTreeMap<&'static str, (ImageId, u64)>,
+    /// What clients may find under a name, without the machine's prefix: all that was ever there.
+    files: BTreeMap<&'static str, Vec<Version>>,
 }
+
+/// A version of a file: its image and its length in bytes.
+pub(super) type Version = (ImageId, u64);
 
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 pub(super) const BIOS_PROGRAM: &str = "undionly.kpxe";
@@ -62,32 +65,51 @@ impl Site {
         view.tftp.window_blocks_max = options.window_blocks_max;
         view.programs.insert(Loader::Ipxe, ArchType::X86_BIOS, BIOS_PROGRAM.into());
         view.programs.insert(Loader::Ipxe, ArchType::X64_UEFI, UEFI_PROGRAM.into());
-        let files = [
+        let mut site = Self { view, files: BTreeMap::new() };
+        let lengths = [
             (BIOS_PROGRAM, options.program_bytes),
             (UEFI_PROGRAM, options.program_bytes + 1),
             (KERNEL, options.kernel_bytes),
             (INITRD, options.kernel_bytes / 2),
         ];
-        let files = (0..).zip(files).map(|(slot, (name, len))| {
-            let image = ImageId { slot, generation: 7 };
-            let file = File {
-                image,
-                len,
-                etag: "\"1\"".into(),
-                last_modified: "Thu, 01 Jan 1970 00:00:00 GMT".into(),
-                content_type: "application/octet-stream",
-            };
-            assert_eq!(view.catalogue.insert(name.into(), file), None);
-            (name, (image, len))
-        });
-        let files = files.collect();
-        Self { view, files }
+        for (slot, (name, len)) in (0..).zip(lengths) {
+            site.publish(name, (ImageId { slot, generation: 7 }, len));
+        }
+        site
+    }
+
+    /// Puts new files in the place of all old ones, other bytes and other lengths.
+    pub(super) fn reload(&mut self) {
+        let files: Vec<_> =
+            self.files.iter().map(|(name, versions)| (*name, versions[0])).collect();
+        for (name, (image, len)) in files {
+            self.publish(name, (ImageId { slot: image.slot + 100, generation: 0 }, len + 1468));
+        }
+    }
+
+    fn publish(&mut self, name: &'static str, version: Version) {
+        let (image, len) = version;
+        let file = File {
+            image,
+            len,
+            etag: "\"1\"".into(),
+            last_modified: "Thu, 01 Jan 1970 00:00:00 GMT".into(),
+            content_type: "application/octet-stream",
+        };
+        self.view.catalogue.insert(name.into(), file);
+        self.files.entry(name).or_default().push(version);
+    }
+
+    /// All images that were ever served.
+    pub(super) fn images(&self) -> impl Iterator<Item = ImageId> {
+        self.files.values().flatten().map(|(image, _)| *image)
     }
 
     /// What lies under a path or name, which may have a machine's prefix.
-    pub(super) fn file(&self, path: &str) -> Option<(ImageId, u64)> {
+    /// Nothing for what is generated.
+    pub(super) fn versions(&self, path: &str) -> Vec<Version> {
         let name = path.rsplit('/').next().expect("a text has a last part");
-        self.files.get(name).copied()
+        self.files.get(name).cloned().unwrap_or_default()
     }
 }
 

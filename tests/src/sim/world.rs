@@ -56,6 +56,8 @@ enum Happening {
     Sent(ConnId),
     /// A machine wakes, if this is still its current timer.
     Timer(u32, u32),
+    /// The site's files are replaced.
+    Reload,
     /// Somebody resets a machine.
     Reset(u32),
     /// The server's loop turns, if it is not earlier in the meantime.
@@ -108,6 +110,9 @@ impl World {
             departures: Vec::new(),
             options: options.clone(),
         };
+        if let Some(after) = options.reload_after {
+            world.queue.add(Instant::ZERO + after, Happening::Reload);
+        }
         let spread_ms = u32::try_from(options.spread.as_millis()).expect("spreads are short");
         for id in 0..options.machines {
             let at = Duration::from_millis(u64::from(world.rng.below(spread_ms + 1)));
@@ -177,6 +182,10 @@ impl World {
                     self.checks.note(&(self.now, machine, timer));
                     self.with_machine(machine, Machine::on_timer);
                 }
+            }
+            Happening::Reload => {
+                self.checks.note(&self.now);
+                self.site.reload();
             }
             Happening::Reset(machine) => {
                 self.checks.note(&(self.now, machine));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Context, Step};
 use crate::sim::host::{Piece, StreamUp, Up};
+use crate::sim::site::Version;
 
 /// Requests to make, in order.
 #[derive(Debug)]
@@ -16,6 +17,9 @@ pub(super) struct Http {
     state: State,
     tries: u32,
     documents: Vec<u8>,
+    /// What the file may be that is being answered, fewer the more is known.
+    versions: Vec<Version>,
+    is_file: bool,
 }
 
 /// A request.
@@ -50,6 +54,8 @@ impl Http {
             state: State::Pausing,
             tries: 0,
             documents: Vec::new(),
+            versions: Vec::new(),
+            is_file: false,
         };
         http.connect(context);
         http
@@ -77,6 +83,7 @@ impl Http {
             request.push_str("Content-Length: 0\r\n");
         }
         request.push_str("\r\n");
+        self.is_file = !context.site.versions(&job.path).is_empty();
         let bytes = request.into_bytes();
         let cut = context.rng.below(bytes.len() as u32 * 2) as usize;
         for piece in bytes.chunks(cut.max(1)).take(2) {
@@ -135,11 +142,12 @@ impl Http {
                 let State::Body { received, .. } = &mut self.state else {
                     context.fail("image bytes before a response's head");
                 };
-                let right = context.site.file(&job.path).is_some_and(|(image, len)| {
-                    let end = span.offset + u64::from(span.len);
-                    span.image == image && span.offset == *received && end <= len
+                let end = span.offset + u64::from(span.len);
+                let offset = *received;
+                self.versions.retain(|(image, len)| {
+                    span.image == *image && span.offset == offset && end <= *len
                 });
-                context.ensure(right && job.method == "GET", || {
+                context.ensure(!self.versions.is_empty() && job.method == "GET", || {
                     format!("wrong bytes for {job:?} at {received}: {span:?}")
                 });
                 *received += u64::from(span.len);
@@ -153,8 +161,7 @@ impl Http {
         match &mut self.state {
             State::Pausing => Step::Going,
             State::Body { received, .. } => {
-                let expected = context.site.file(&job.path).is_none();
-                context.ensure(expected, || format!("text for {job:?}"));
+                context.ensure(!self.is_file, || format!("text for {job:?}"));
                 self.documents.extend(bytes);
                 *received += bytes.len() as u64;
                 self.proceed(context)
@@ -195,9 +202,10 @@ impl Http {
         }
         context.ensure(matches!(status, "200" | "204"), || format!("{job:?}: {head}"));
         let len = number("Content-Length");
-        let expected = context.site.file(&job.path).map(|(_, len)| len);
-        context.ensure(expected.is_none() || len == expected, || {
-            format!("{job:?} has {expected:?} bytes: {head}")
+        self.versions = context.site.versions(&job.path);
+        self.versions.retain(|(_, bytes)| Some(*bytes) == len);
+        context.ensure(self.is_file != self.versions.is_empty(), || {
+            format!("{job:?} is of another length: {head}")
         });
         let len = if job.method == "HEAD" { 0 } else { len.unwrap_or(0) };
         let closes = field("Connection").is_some_and(|value| value == "close");

@@ -3,11 +3,9 @@
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use reveille_core::image::ImageId;
-
 use super::{Context, Step};
 use crate::sim::host::Payload;
-use crate::sim::site::SERVER;
+use crate::sim::site::{SERVER, Version};
 
 /// Who fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +31,9 @@ pub(super) enum Fetched {
 pub(super) struct Tftp {
     style: Style,
     name: String,
-    expected: Option<(ImageId, u64)>,
+    /// What the file may be, fewer the more is known; nothing for a generated document.
+    versions: Vec<Version>,
+    is_file: bool,
     port: u16,
     server_port: Option<u16>,
     /// Whether only the size is asked for.
@@ -88,7 +88,8 @@ impl Tftp {
         let mut tftp = Self {
             style,
             name: name.to_owned(),
-            expected: context.site.file(name),
+            versions: Vec::new(),
+            is_file: false,
             port: 0,
             server_port: None,
             probing: style != Style::Ipxe,
@@ -107,6 +108,7 @@ impl Tftp {
     fn ask(&mut self, context: &mut Context<'_>) {
         self.port = if self.style == Style::Bios { 2070 } else { context.next_port() };
         self.server_port = None;
+        self.is_file = !context.site.versions(&self.name).is_empty();
         self.tries = 0;
         self.repeat(context);
     }
@@ -160,6 +162,9 @@ impl Tftp {
         if port != self.port {
             return Step::Going;
         }
+        if self.server_port.is_none() {
+            self.versions = context.site.versions(&self.name);
+        }
         if *self.server_port.get_or_insert(source.port()) != source.port() {
             // From a transfer that is over (RFC 1350 §4).
             if payload.head[1] != 5 {
@@ -171,7 +176,7 @@ impl Tftp {
             [0, 6, ..] => self.on_option_ack(payload, context),
             [0, 3, a, b, ..] => self.on_data(u16::from_be_bytes([a, b]), payload, context),
             [0, 5, 0, 1, ..] => {
-                context.ensure(self.expected.is_none(), || format!("{} is not found", self.name));
+                context.ensure(!self.is_file, || format!("{} is not found", self.name));
                 Step::Done(Fetched::Missing)
             }
             [0, 5, ..] => Step::Failed,
@@ -196,10 +201,11 @@ impl Tftp {
             let (Some((name, limit)), Some(value)) = (limit, value) else {
                 context.fail(&format!("asked for {asked:?}, got {text:?}"));
             };
-            let good = match (*name, self.expected) {
-                ("tsize", Some((_, len))) => value == len,
-                ("tsize", None) => value > 0,
-                _ => value <= *limit && value > 0,
+            let good = if *name == "tsize" {
+                self.versions.retain(|(_, len)| *len == value);
+                self.is_file != self.versions.is_empty()
+            } else {
+                (1..=*limit).contains(&value)
             };
             context.ensure(good, || format!("asked for {asked:?}, got {text:?}"));
             match *name {
@@ -253,9 +259,10 @@ impl Tftp {
             self.wait(context);
             return Step::Going;
         }
-        Step::Done(match self.expected {
-            Some(_) => Fetched::File,
-            None => Fetched::Document(std::mem::take(&mut self.document)),
+        Step::Done(if self.is_file {
+            Fetched::File
+        } else {
+            Fetched::Document(std::mem::take(&mut self.document))
         })
     }
 
@@ -263,21 +270,25 @@ impl Tftp {
     /// number.
     fn take(&mut self, offset: u64, payload: &Payload, context: &Context<'_>) -> u64 {
         let text = &payload.head[4..];
-        let Some((image, len)) = self.expected else {
+        if !self.is_file {
             context.ensure(payload.body.is_none(), || format!("an image for {}", self.name));
             self.document.extend(text);
             return text.len() as u64;
-        };
-        let expected = (len - offset.min(len)).min(self.block_bytes);
-        let right = match payload.body {
-            None => expected == 0 && offset <= len,
+        }
+        let block_bytes = self.block_bytes;
+        let expected = |len: u64| len.saturating_sub(offset).min(block_bytes);
+        // Whatever the file is, it is the same from the first block to the last.
+        self.versions.retain(|(image, len)| match payload.body {
+            None => offset <= *len && expected(*len) == 0,
             Some(span) => {
-                span.image == image && span.offset == offset && u64::from(span.len) == expected
+                span.image == *image
+                    && span.offset == offset
+                    && u64::from(span.len) == expected(*len)
             }
-        };
-        context.ensure(right && text.is_empty(), || {
+        });
+        context.ensure(!self.versions.is_empty() && text.is_empty(), || {
             format!("wrong bytes of {} at {offset}: {payload:?}", self.name)
         });
-        expected
+        payload.body.map_or(0, |span| u64::from(span.len))
     }
 }
