@@ -2,38 +2,17 @@
 //!
 //! When one of these fails, nothing else that boots can be judged. Their times are the baseline.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use reveille_tests::lab::capture::{BOOT_PROTOCOLS, Capture};
 use reveille_tests::lab::client::{Client, EXCHANGE, Stock};
 use reveille_tests::lab::peer::{Dnsmasq, nginx, place, serve_boot_files};
 use reveille_tests::lab::{Firmware, Link, Machine, SERVER_ADDRESS, packaged};
 
+use crate::site::Recording;
+
 const PATIENCE: Duration = Duration::from_secs(100);
 const CMDLINE: &str = "console=ttyS0 quiet lab=baseline";
-
-/// The packets of a run, kept as `<name>.pcap` in the folder `$REVEILLE_CAPTURES` if that is set.
-struct Recording {
-    capture: Option<(Capture, PathBuf)>,
-}
-
-impl Recording {
-    fn start(link: &Link, name: &str) -> Self {
-        let folder = std::env::var_os("REVEILLE_CAPTURES").map(PathBuf::from);
-        let capture = folder.map(|folder| {
-            let file = format!("{name}.pcap");
-            (Capture::start(link, &file, BOOT_PROTOCOLS), folder.join(file))
-        });
-        Self { capture }
-    }
-
-    fn keep(self) {
-        if let Some((capture, kept)) = self.capture {
-            std::fs::copy(capture.stop(), kept).expect("the folder for captures exists");
-        }
-    }
-}
 
 /// Boots one machine to user space.
 fn boot(link: &Link, machine: &Machine, name: &str) -> f64 {

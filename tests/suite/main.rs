@@ -1,8 +1,15 @@
 //! The proofs that need more than one crate: real firmware, stock clients, real packets.
 
 mod baseline;
+mod boot;
+mod clients;
 mod corpora;
 mod documents;
 mod golden;
+mod hostile;
+mod http;
+mod lifecycle;
 mod sim;
+mod site;
+mod tftp;
 mod tidy;

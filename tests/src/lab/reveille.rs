@@ -1,13 +1,12 @@
 //! The daemon under test.
 
-use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::link::{Link, SERVER_ADDRESS};
+use super::link::Link;
 use super::process::{Process, Timeout};
 
 /// How long the daemon may take until it serves: it walks its images and opens its sockets.
@@ -52,7 +51,7 @@ impl Reveille {
     pub fn serve(link: &Link, configuration: &str) -> Self {
         let file = link.write("reveille.toml", configuration);
         let mut daemon = Self::spawn(link, &["serve", "--config", path(&file)]);
-        daemon.wait_ready(link).unwrap_or_else(|timeout| panic!("{timeout:?}"));
+        daemon.wait_ready().unwrap_or_else(|timeout| panic!("{timeout:?}"));
         daemon
     }
 
@@ -66,25 +65,16 @@ impl Reveille {
         let mut all = vec!["boot", path(&files.kernel), path(&files.initrd)];
         all.extend_from_slice(words);
         let mut daemon = Self::spawn(link, &all);
-        daemon.wait_ready(link).unwrap_or_else(|timeout| panic!("{timeout:?}"));
+        daemon.wait_ready().unwrap_or_else(|timeout| panic!("{timeout:?}"));
         daemon
     }
 
-    /// Waits until the HTTP port answers: it is opened last.
+    /// Waits until the daemon says that it serves.
     ///
     /// # Errors
     /// After ten seconds, or when the daemon has ended.
-    pub fn wait_ready(&mut self, link: &Link) -> Result<(), Timeout> {
-        let address: SocketAddr = format!("{SERVER_ADDRESS}:80").parse().expect("it is one");
-        let deadline = Instant::now() + START;
-        // Ends at the deadline, or with the daemon.
-        while link.server().namespace().run(|| TcpStream::connect(address)).is_err() {
-            if self.process.has_ended().is_some() || Instant::now() > deadline {
-                return self.process.wait_for("it serves", Duration::ZERO).map(drop);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
+    pub fn wait_ready(&mut self) -> Result<(), Timeout> {
+        self.process.wait_for("ready for machines", START).map(drop)
     }
 
     /// What the daemon has said so far.
