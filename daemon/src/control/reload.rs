@@ -53,7 +53,11 @@ impl Loop {
         }
         let wanted = std::mem::take(&mut self.next);
         let job = if wanted.reload {
-            notify(&[NotifyState::Reloading]);
+            // Without the time, systemd takes it for the echo of an earlier reload.
+            match NotifyState::monotonic_usec_now() {
+                Ok(time) => notify(&[NotifyState::Reloading, time]),
+                Err(_) => notify(&[NotifyState::Reloading]),
+            }
             match self.read_site().await {
                 Ok((site, source)) => Job { site, source, why: Why::Reload, since: super::now() },
                 Err(report) => return refuse(&report),

@@ -41,7 +41,10 @@ pub(super) struct Boot {
     /// When user space reported.
     pub(super) up: Option<Instant>,
     steps: Vec<Step>,
-    expected: Option<Expectation>,
+    /// What should come next, and since when.
+    expected: Option<(Expectation, Instant)>,
+    /// Whether it has asked any server for an address.
+    has_requested: bool,
     missed: Option<Box<str>>,
     told: Vec<Diagnosis>,
 }
@@ -101,6 +104,7 @@ impl Boot {
             up: None,
             steps: Vec::new(),
             expected: None,
+            has_requested: false,
             missed: None,
             told: Vec::new(),
         }
@@ -125,25 +129,33 @@ impl Boot {
             EventKind::Discover { firmware, arch, .. } => {
                 self.firmware = firmware;
                 self.arch = arch.or(self.arch);
-                self.expected = None;
-                self.step(Stage::Discover, "", at)
+                let news = self.step(Stage::Discover, "", at);
+                if news == News::Fresh {
+                    self.expected = None;
+                    self.has_requested = false;
+                }
+                news
             }
             EventKind::Offer { .. } => {
-                self.expect(Expectation::after(Stage::Offer));
+                self.expect(Expectation::after(Stage::Offer), at);
                 self.step(Stage::Offer, "", at)
             }
             EventKind::ProxyOffer { .. } => {
-                self.expect(Some(Expectation::after_proxy_offer()));
+                self.expect(Some(Expectation::after_proxy_offer()), at);
                 self.step(Stage::Offer, "", at)
             }
             EventKind::Ack { firmware, boot_file, .. } => {
                 self.firmware = firmware;
                 let loads = !boot_file.is_empty();
-                self.expect(Expectation::after(Stage::Ack).filter(|_| loads));
+                self.expect(Expectation::after(Stage::Ack).filter(|_| loads), at);
                 self.step(Stage::Ack, "", at)
             }
             // In the choice of another server's address lies no follow-up to our proxy offer.
-            EventKind::Request { .. } | EventKind::RouterAdvertised => News::Repeated,
+            EventKind::Request { .. } => {
+                self.has_requested = true;
+                News::Repeated
+            }
+            EventKind::RouterAdvertised => News::Repeated,
             EventKind::TransferStarted { name, bytes, .. } => {
                 let name = plain_name(name.as_str());
                 let stage = roles.stage_of(name);
@@ -192,7 +204,7 @@ impl Boot {
         if stage > self.reached {
             self.reached = stage;
         }
-        self.expect(Expectation::after(stage));
+        self.expect(Expectation::after(stage), at);
         self.step(stage, name, at);
         match self.find(stage, name) {
             Some(step) if step.done => {
@@ -207,9 +219,15 @@ impl Boot {
         }
     }
 
-    fn expect(&mut self, expectation: Option<Expectation>) {
+    fn expect(&mut self, expectation: Option<Expectation>, at: Instant) {
         // An operating system that asks for an address owes us nothing.
-        self.expected = expectation.filter(|_| self.firmware != Firmware::System);
+        let expectation = expectation.filter(|_| self.firmware != Firmware::System);
+        // Patience is not renewed by firmware that repeats itself.
+        let since = match (expectation, self.expected) {
+            (Some(new), Some((old, since))) if new == old => since,
+            _ => at,
+        };
+        self.expected = expectation.map(|expectation| (expectation, since));
     }
 
     fn tell_once(&mut self, diagnosis: Diagnosis) -> News {
@@ -254,12 +272,13 @@ impl Boot {
 
     /// The finding that is due at `now`, told once.
     pub(super) fn overdue(&mut self, now: Instant) -> Option<Diagnosis> {
-        let expected = self.expected?;
-        if now.saturating_since(self.last) < expected.patience {
+        let (expected, since) = self.expected?;
+        let Expectation { otherwise, patience } = expected.knowing(self.has_requested);
+        if now.saturating_since(since) < patience {
             return None;
         }
         self.expected = None;
-        (self.tell_once(expected.otherwise) == News::Fresh).then_some(expected.otherwise)
+        (self.tell_once(otherwise) == News::Fresh).then_some(otherwise)
     }
 
     /// Whether it has not arrived anywhere yet and is still moving.

@@ -11,6 +11,8 @@ use crate::arch;
 /// A finding about one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Diagnosis {
+    /// A proxy offer went out, and the machine never asked any server for an address.
+    NoDhcpServer,
     /// A proxy offer went out and the machine never came back for it.
     ProxyOfferIgnored,
     /// An address was offered and the machine never asked for it.
@@ -36,6 +38,7 @@ impl Diagnosis {
         match self {
             Self::ProxyOfferIgnored | Self::OfferIgnored => "no answer",
             Self::NothingFetched => "no request",
+            Self::NoDhcpServer => "no server",
             Self::ProgramSilent | Self::ScriptSilent => "silent",
             Self::PoolExhausted => "no address",
             Self::NoBootProgram { .. } => "no program",
@@ -45,6 +48,10 @@ impl Diagnosis {
     /// What can be done about it.
     pub const fn help(self) -> &'static str {
         match self {
+            Self::NoDhcpServer => {
+                "be the DHCP server of this link (--dhcp RANGE, or dhcp = \"server\" and a pool), \
+                 or see why the one there is does not answer"
+            }
             Self::ProxyOfferIgnored => {
                 "some firmware never joins the offers of two servers: be its DHCP server as well \
                  (--dhcp RANGE, or dhcp = \"server\"); and see whether a firewall drops UDP port \
@@ -78,6 +85,9 @@ impl Diagnosis {
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoDhcpServer => {
+                f.write_str("no DHCP server on this link seems to give it an address")
+            }
             Self::ProxyOfferIgnored => {
                 f.write_str("was offered a boot program and did not come back for it")
             }
@@ -101,7 +111,7 @@ impl fmt::Display for Diagnosis {
 pub(super) struct Expectation {
     /// The finding if it does not.
     pub(super) otherwise: Diagnosis,
-    /// How long to wait, from the last event on.
+    /// How long to wait.
     pub(super) patience: Duration,
 }
 
@@ -125,6 +135,15 @@ impl Expectation {
     /// What should follow a proxy offer.
     pub(super) const fn after_proxy_offer() -> Self {
         Self { otherwise: Diagnosis::ProxyOfferIgnored, patience: Duration::from_secs(35) }
+    }
+
+    /// The same, once it is known whether the machine asks for an address at all.
+    pub(super) fn knowing(self, has_requested: bool) -> Self {
+        if has_requested || self.otherwise != Diagnosis::ProxyOfferIgnored {
+            return self;
+        }
+        // edk2 chooses among the offers of its first window after 4 s, or after 8 s more.
+        Self { otherwise: Diagnosis::NoDhcpServer, patience: Duration::from_secs(14) }
     }
 
     /// The longest patience there is: nobody has to look at machines silent for longer.

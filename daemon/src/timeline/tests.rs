@@ -175,6 +175,18 @@ fn silence_is_noticed_once_and_only_where_it_means_something() {
         .look(100_000);
     insta::assert_snapshot!(story.told);
 
+    // Without a server that gives addresses, firmware asks again and again.
+    let mut story = Story::new();
+    for second in [0, 4, 12] {
+        story
+            .at(second * 1000, discover(Firmware::Pxe))
+            .at(second * 1000 + 1, EventKind::ProxyOffer { boot_file: name("") })
+            .look(second * 1000 + 500);
+    }
+    story.look(14_001).look(60_000);
+    assert_eq!(story.told.matches('!').count(), 1, "{}", story.told);
+    assert!(story.told.contains("14.001 s  no server"), "{}", story.told);
+
     // A laptop that took another server's address is none of our business.
     let mut story = Story::new();
     story.at(0, discover(Firmware::System)).at(1, offer("")).look(60_000);
