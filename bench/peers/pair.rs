@@ -1,6 +1,7 @@
 //! Two hosts on a cable, each with a core of its own.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
@@ -39,6 +40,11 @@ impl Pair {
             namespace.ip(&format!("address add {address}/16 dev eth0"));
             namespace.ip("link set eth0 up");
         }
+        // A device drops what it is given for up to a second after it was switched on.
+        let unused_port = SocketAddr::from((SERVER, 9));
+        let refused = client.run(|| TcpStream::connect_timeout(&unused_port, START));
+        let kind = refused.map_err(|error| error.kind());
+        assert!(matches!(kind, Err(ErrorKind::ConnectionRefused)), "the cable works: {kind:?}");
         let folder = tempfile::Builder::new().prefix("reveille-peers-").tempdir();
         Self { server, client, folder: folder.expect("a temporary folder can be made") }
     }
@@ -75,7 +81,7 @@ impl Pair {
         let mut command = self.server_command(reveille());
         command.args(["serve", "--config", file]).env("NO_COLOR", "1");
         let mut server = self.start(command);
-        self.await_port(&mut server, 80);
+        server.await_log("ready for machines");
         server
     }
 
