@@ -22,6 +22,8 @@ fn play_all(seeds: std::ops::Range<u64>) {
     for seed in seeds {
         let report = play(seed);
         assert!(report.events > u64::from(MACHINES), "something happened");
+        let advertises = Options::draw(seed, MACHINES).link_unicast;
+        assert_eq!(report.counts.advertised > 0, advertises, "iPXE is spared its wait for IPv6");
         assert!(report.counts.up >= u64::from(MACHINES) * 4 / 5, "they reported");
     }
 }

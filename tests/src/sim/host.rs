@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use reveille_core::dhcp4::Dhcp4Server;
 use reveille_core::engine::{
-    ConnId, Datagram, Engine, InterfaceId, Output, Packet, Route, SocketId, StreamEvent, Transmit,
+    ConnId, Datagram, Engine, Frame, InterfaceId, Output, Packet, Route, SocketId, StreamEvent,
+    Transmit,
 };
 use reveille_core::event::EventKind;
 use reveille_core::http::HttpServer;
@@ -25,8 +26,20 @@ use super::watch::Watched;
 /// What a machine sends.
 #[derive(Clone, Debug)]
 pub(super) enum Up {
-    Datagram { source: SocketAddrV4, destination: SocketAddrV4, payload: Vec<u8> },
-    Stream { serial: u32, event: StreamUp },
+    Datagram {
+        source: SocketAddrV4,
+        destination: SocketAddrV4,
+        payload: Vec<u8>,
+    },
+    Stream {
+        serial: u32,
+        event: StreamUp,
+    },
+    /// An IP packet on the link.
+    Frame {
+        source: MacAddr,
+        packet: Vec<u8>,
+    },
 }
 
 /// What a machine does with its connection number `serial`.
@@ -43,6 +56,7 @@ pub(super) enum StreamUp {
 pub(super) enum Down {
     Datagram { source: SocketAddrV4, port: u16, payload: Payload },
     Stream { serial: u32, piece: Piece },
+    Frame { packet: Vec<u8> },
 }
 
 /// A datagram, its image bytes as a span.
@@ -70,6 +84,10 @@ pub(super) enum Departure {
         source: SocketAddrV4,
         to: Receiver,
         payload: Payload,
+    },
+    Frame {
+        station: MacAddr,
+        packet: Vec<u8>,
     },
     Pieces {
         machine: u32,
@@ -117,6 +135,8 @@ pub struct Counts {
     pub transmits: u64,
     /// Machines that reported that they run.
     pub up: u64,
+    /// Waits for an IPv6 router that were ended.
+    pub advertised: u64,
     /// Transfers that ended, of all outcomes.
     pub transfers: u64,
     /// Datagrams that TFTP sent again.
@@ -152,7 +172,7 @@ impl Host {
     /// Something arrived; it waits for the next turn. A full buffer loses datagrams, streams wait
     /// in TCP.
     pub(super) fn receive(&mut self, machine: u32, up: Up) {
-        if matches!(up, Up::Datagram { .. }) && self.inbox.len() >= self.inbox_max {
+        if !matches!(up, Up::Stream { .. }) && self.inbox.len() >= self.inbox_max {
             self.counts.overflowed += 1;
         } else {
             self.inbox.push_back((machine, up));
@@ -215,6 +235,11 @@ impl Host {
                 } else {
                     self.tftp.handle_input(datagram, now, view)
                 }
+            }
+            Up::Frame { source, packet } => {
+                let interface = InterfaceId(0);
+                let frame = Frame { interface, source, outgoing: false, packet: &packet };
+                self.dhcp.handle_input(Packet::Frame(frame), now, view)
             }
             Up::Stream { serial, event: StreamUp::Connect { source } } => {
                 let Some(conn) = self.connections.open(machine, serial) else {
@@ -327,6 +352,12 @@ impl Host {
                     departures.push(Departure::Datagram { source, to, payload });
                 }
             }
+            Route::Link { .. } if !site.view.interfaces[0].link_unicast => {
+                checks.fail(now, "a frame where none can be sent");
+            }
+            Route::Link { station, .. } if head[0] >> 4 == 6 => {
+                departures.push(Departure::Frame { station, packet: head.to_vec() });
+            }
             Route::Link { station, .. } => {
                 let (source, port, payload) = open_frame(head, now, checks);
                 let to = Receiver::Station { mac: station, port };
@@ -380,6 +411,7 @@ impl Host {
                 self.counts.retransmits += u64::from(retransmits);
             }
             self.counts.up += u64::from(event.kind == EventKind::Up);
+            self.counts.advertised += u64::from(event.kind == EventKind::RouterAdvertised);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The site that is served: one network, a profile for everybody, images without bytes.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use reveille_core::document::{Field, Segment, Template};
@@ -27,6 +27,7 @@ pub(super) struct Site {
 pub(super) type Version = (ImageId, u64);
 
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+pub(super) const ADVERTISER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 pub(super) const BIOS_PROGRAM: &str = "undionly.kpxe";
 pub(super) const UEFI_PROGRAM: &str = "snponly.efi";
 pub(super) const KERNEL: &str = "vmlinuz";
@@ -43,7 +44,7 @@ impl Site {
                 mac: MacAddr([2, 0, 0, 0, 0, 1]),
                 mtu: options.mtu,
                 link_unicast: options.link_unicast,
-                advertise_from: None,
+                advertise_from: options.link_unicast.then_some(ADVERTISER),
             }],
             networks: vec![Network {
                 interface: InterfaceId(0),

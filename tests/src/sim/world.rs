@@ -230,7 +230,7 @@ impl World {
 
     fn launch_up(&mut self, machine: u32, up: Up) {
         match &up {
-            Up::Datagram { payload, .. } => {
+            Up::Datagram { payload, .. } | Up::Frame { packet: payload, .. } => {
                 let copies = self.to_server.carry(payload.len(), self.now, &mut self.rng);
                 for delay in copies {
                     self.queue.add(self.now + *delay, Happening::AtServer(machine, up.clone()));
@@ -281,6 +281,13 @@ impl World {
                     self.queue.add(self.now + *delay, Happening::AtMachine(machine, down));
                 }
             }
+            Departure::Frame { station, packet } => {
+                let machine = Machine::id_of(station);
+                for delay in self.to_machines.carry(packet.len(), self.now, &mut self.rng) {
+                    let down = Down::Frame { packet: packet.clone() };
+                    self.queue.add(self.now + *delay, Happening::AtMachine(machine, down));
+                }
+            }
             Departure::Pieces { machine, serial, pieces, outstanding } => {
                 let delay = self.to_machines.carry_reliably(self.now, &mut self.rng);
                 let (_, last) = self.streams.entry((machine, serial)).or_default();
@@ -315,6 +322,7 @@ impl World {
             Up::Datagram { source, payload, .. } => {
                 self.checks.note(&(self.now, machine, source, payload));
             }
+            Up::Frame { packet, .. } => self.checks.note(&(self.now, machine, packet)),
             Up::Stream { serial, .. } => self.checks.note(&(self.now, machine, serial, 'u')),
         }
     }
@@ -325,6 +333,7 @@ impl World {
                 let body = payload.body.map(|span| (span.image, span.offset, span.len));
                 self.checks.note(&(self.now, machine, source, port, &payload.head, body));
             }
+            Down::Frame { packet } => self.checks.note(&(self.now, machine, packet)),
             Down::Stream { serial, piece } => match piece {
                 Piece::Bytes(bytes) => self.checks.note(&(self.now, machine, serial, bytes)),
                 Piece::Span(span) => {

@@ -2,6 +2,7 @@
 
 mod dhcp;
 mod http;
+mod router;
 mod tftp;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -16,6 +17,7 @@ use super::host::{Down, Piece, StreamUp, Up};
 use super::site::{SERVER, Site};
 use dhcp::Dhcp;
 use http::{Http, Job};
+use router::Router;
 use tftp::{Fetched, Tftp};
 
 /// What the firmware of a machine is.
@@ -53,6 +55,8 @@ enum Stage {
     /// Switched off, or waiting to try again.
     Off,
     Dhcp(dhcp::Style, Dhcp),
+    /// With the boot file from DHCP.
+    Router(String, Router),
     Tftp(Tftp),
     Http(Purpose, Http),
     Up,
@@ -165,16 +169,30 @@ impl Machine {
                     self.after_tftp(step, context);
                 }
                 // Late, or for a port that nobody listens at.
-                Stage::Off | Stage::Dhcp(..) | Stage::Tftp(_) | Stage::Http(..) | Stage::Up => {}
+                Stage::Off
+                | Stage::Dhcp(..)
+                | Stage::Router(..)
+                | Stage::Tftp(_)
+                | Stage::Http(..)
+                | Stage::Up => {}
             },
+            Down::Frame { packet } => {
+                router::check_advertisement(&packet, context);
+                if let Stage::Router(..) = self.stage {
+                    self.after_router(Step::Done(()), context);
+                }
+            }
             Down::Stream { serial, piece } => match &mut self.stage {
                 Stage::Http(_, http) if http.serial() == serial => {
                     let step = http.on_piece(piece, context);
                     self.after_http(step, context);
                 }
-                Stage::Off | Stage::Dhcp(..) | Stage::Tftp(_) | Stage::Http(..) | Stage::Up => {
-                    refuse(serial, &piece, context)
-                }
+                Stage::Off
+                | Stage::Dhcp(..)
+                | Stage::Router(..)
+                | Stage::Tftp(_)
+                | Stage::Http(..)
+                | Stage::Up => refuse(serial, &piece, context),
             },
         }
         self.leave(context);
@@ -188,6 +206,10 @@ impl Machine {
             Stage::Dhcp(_, dhcp) => {
                 let step = dhcp.on_timer(context);
                 self.after_dhcp(step, context);
+            }
+            Stage::Router(_, router) => {
+                let step = router.on_timer(context);
+                self.after_router(step, context);
             }
             Stage::Tftp(tftp) => {
                 let step = tftp.on_timer(context);
@@ -286,10 +308,21 @@ impl Machine {
                 self.begin_http(Purpose::Program, http::UEFI, jobs, context);
             }
             dhcp::Style::Ipxe => {
-                let jobs = [Job { method: "GET", path: path_of(&reply.file, context) }];
-                self.begin_http(Purpose::Script, http::IPXE, jobs, context);
+                self.stage = Stage::Router(reply.file, Router::start(context));
             }
             dhcp::Style::System => self.finish(context),
+        }
+    }
+
+    fn after_router(&mut self, step: Step<()>, context: &mut Context<'_>) {
+        let Stage::Router(url, _) = &self.stage else { unreachable!("a router was waited for") };
+        match step {
+            Step::Going => {}
+            Step::Failed => self.fail(context),
+            Step::Done(()) => {
+                let jobs = [Job { method: "GET", path: path_of(url, context) }];
+                self.begin_http(Purpose::Script, http::IPXE, jobs, context);
+            }
         }
     }
 
