@@ -4,7 +4,7 @@
 //! left out stays left out here: [`crate::view::build`] finds it out or takes the default.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -225,13 +225,14 @@ pub enum LogFormat {
 
 impl Site {
     /// Files that profiles name by absolute path, with the names under which they are served.
-    /// Whoever fills the catalogue adds them to the files below [`ImagesConfig::root`].
+    /// Whoever fills the catalogue adds them to the files below [`ImagesConfig::root`]. Those
+    /// that are not there are left out: the view blames them where they are named.
     pub fn named_files(&self) -> Vec<NamedFile> {
         let mut files: Vec<NamedFile> = self
             .profiles
             .iter()
             .flat_map(|profile| profile.kernel.iter().chain(&profile.initrd))
-            .filter(|file| file.starts_with('/'))
+            .filter(|file| file.starts_with('/') && Path::new(file).exists())
             .map(|file| NamedFile { name: self.catalogue_name(file), path: PathBuf::from(file) })
             .collect();
         files.sort();
@@ -243,7 +244,7 @@ impl Site {
     /// `files/` and its absolute path.
     pub fn catalogue_name(&self, file: &str) -> String {
         let below_root = self.images.root.as_ref().and_then(|root| {
-            std::path::Path::new(file).strip_prefix(root).ok().and_then(|path| path.to_str())
+            Path::new(file).strip_prefix(root).ok().and_then(|path| path.to_str())
         });
         let name = match below_root {
             Some(name) => name.to_owned(),
@@ -252,5 +253,29 @@ impl Site {
         };
         let parts: Vec<&str> = name.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
         parts.join("/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_have_names_below_the_root_or_under_their_whole_path() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let there = folder.path().join("vmlinuz");
+        std::fs::write(&there, "kernel").expect("a file");
+        let path = there.to_str().expect("text").to_owned();
+        let profile = SiteProfile {
+            kernel: Some(path.clone()),
+            initrd: vec!["debian//initrd.img".to_owned(), "/no/such/file".to_owned()],
+            ..SiteProfile::default()
+        };
+        let mut site = Site { profiles: vec![profile], ..Site::default() };
+        let named = |name: &str| vec![NamedFile { name: name.to_owned(), path: there.clone() }];
+        assert_eq!(site.named_files(), named(&format!("files{path}")));
+        assert_eq!(site.catalogue_name("debian//./initrd.img"), "debian/initrd.img");
+        site.images.root = Some(folder.path().to_owned());
+        assert_eq!(site.named_files(), named("vmlinuz"));
     }
 }
