@@ -31,7 +31,7 @@ pub struct Cli {
 
 const EXIT_STATUS: &str = "\
 Exit status:
-  0  done, or ended by a signal after everything had been sent
+  0  done, or ended by a signal
   1  failed; the reason is on standard error
   2  the command line made no sense
 

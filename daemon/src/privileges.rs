@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 
 use anyhow::{Context, bail};
-use rustix::process::{Gid, Uid, geteuid};
+use rustix::process::{Gid, Uid, getegid, geteuid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 /// Somebody to become.
@@ -73,10 +73,21 @@ pub fn drop(user: Option<&User>) -> anyhow::Result<Dropped> {
         Some(_) | None if is_root => Dropped::RootThatReads,
         Some(_) | None => Dropped::Nothing,
     };
-    let keep = match dropped {
+    let mut keep = match dropped {
         Dropped::RootThatReads => CapabilitySet::DAC_READ_SEARCH,
         Dropped::Became(_) | Dropped::Nothing => CapabilitySet::empty(),
     };
+    if is_root && rings_need_privilege() {
+        match user {
+            // Without it not one of our threads could make its ring.
+            None => keep |= CapabilitySet::SYS_ADMIN,
+            Some(user) => bail!(
+                "user {} may use no io_uring: kernel.io_uring_disabled is 1, and \
+                 kernel.io_uring_group is none of its groups",
+                user.name
+            ),
+        }
+    }
     limit_capabilities(keep).context("cannot give up capabilities")?;
     rustix::thread::set_no_new_privs(true).context("cannot set no_new_privs")?;
     Ok(dropped)
@@ -89,6 +100,16 @@ fn own_threads() -> usize {
         fs::read_to_string(task.path().join("comm")).is_ok_and(|name| !name.starts_with("iou-"))
     };
     tasks.flatten().filter(is_own).count()
+}
+
+/// Whether the administrator keeps io_uring for the privileged and for a group that is not ours.
+fn rings_need_privilege() -> bool {
+    let setting = |name: &str| {
+        let text = fs::read_to_string(format!("/proc/sys/kernel/{name}")).ok()?;
+        text.trim().parse::<i64>().ok()
+    };
+    let group = setting("io_uring_group").unwrap_or(-1);
+    setting("io_uring_disabled") == Some(1) && group != i64::from(getegid().as_raw())
 }
 
 fn become_user(user: &User) -> io::Result<()> {
