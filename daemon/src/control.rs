@@ -324,7 +324,7 @@ impl Loop {
             stock.reclaim();
         }
         // Whoever was writing may have stopped without closing.
-        if self.watch.as_ref().is_some_and(Watch::is_busy) {
+        if self.watch.as_ref().is_some_and(Watch::gave_up) {
             self.scan_at.get_or_insert(tokio::time::Instant::now() + SETTLE);
         }
     }

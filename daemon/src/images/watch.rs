@@ -82,12 +82,10 @@ impl Watch {
         move |path| written.contains(path, Instant::now())
     }
 
-    /// Whether any file is being written right now, so that a look later is worthwhile.
-    pub fn is_busy(&self) -> bool {
-        let now = Instant::now();
-        let mut writers = self.written.lock();
-        writers.retain(|_, at| now.duration_since(*at) < PATIENCE);
-        !writers.is_empty()
+    /// Whether a writer has lost our patience since the last call, so that its file is to be
+    /// taken as it is.
+    pub fn gave_up(&self) -> bool {
+        self.written.expire(Instant::now())
     }
 }
 
@@ -99,6 +97,14 @@ impl Written {
 
     fn contains(&self, path: &Path, now: Instant) -> bool {
         self.lock().get(path).is_some_and(|at| now.duration_since(*at) < PATIENCE)
+    }
+
+    /// Forgets writers that take too long; tells whether there were any.
+    fn expire(&self, now: Instant) -> bool {
+        let mut writers = self.lock();
+        let before = writers.len();
+        writers.retain(|_, at| now.duration_since(*at) < PATIENCE);
+        writers.len() < before
     }
 
     /// Takes note of an event; says whether the disk has to be looked at.
@@ -160,9 +166,20 @@ mod tests {
         let now = Instant::now();
         assert!(written.contains(Path::new(file), now));
         assert!(!written.contains(Path::new(file), now + PATIENCE * 2));
+        assert!(!written.expire(now));
         let close = EventKind::Access(AccessKind::Close(AccessMode::Write));
         assert!(written.take(&event(close, file), &ours));
         assert!(!written.contains(Path::new(file), now));
+    }
+
+    #[test]
+    fn a_writer_that_never_closes_is_given_up() {
+        let written = Written::default();
+        let write = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        written.take(&event(write, "/srv/log"), &|_: &Path| true);
+        let later = Instant::now() + PATIENCE;
+        assert!(written.expire(later));
+        assert!(!written.expire(later));
     }
 
     #[test]

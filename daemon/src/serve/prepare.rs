@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use reveille_core::view::View;
 use reveille_runtime::Setup;
 
 use crate::host::Host;
@@ -85,7 +84,7 @@ impl Stock {
             built.notes.push(format!("{files} files, those of {} among them", root.display()));
         }
         Ok(Prepared {
-            roles: roles(site, &built.view),
+            roles: roles(site, &found),
             setup: Setup { view: Arc::new(built.view), images: scan.table },
             ifindexes: built.ifindexes,
             sources,
@@ -111,10 +110,11 @@ fn programs_note(found: &programs::Found) -> Option<String> {
     (!chosen.is_empty()).then(|| format!("boot programs: {}", chosen.join(", ")))
 }
 
-fn roles(site: &Site, view: &View) -> Roles {
+fn roles(site: &Site, found: &programs::Found) -> Roles {
     let mut roles = Roles::new();
-    for (_, _, name) in view.programs.iter() {
-        roles.insert(name, Stage::BootProgram);
+    // What a boot program loads of itself is a part of it: shim's GRUB, PXELINUX' library.
+    for file in &found.files {
+        roles.insert(&file.name, Stage::BootProgram);
     }
     for profile in &site.profiles {
         for initrd in &profile.initrd {

@@ -168,7 +168,10 @@ impl Boot {
                 let name = plain_name(name.as_str());
                 self.bytes += bytes;
                 self.fetching = self.fetching.take().filter(|fetch| *fetch.name != *name);
-                self.on_transfer_end(roles.stage_of(name), name, outcome, at)
+                let stage = roles.stage_of(name);
+                let leads_on = stage != Stage::Script || roles.has_kernel();
+                let next = Expectation::after(stage).filter(|_| leads_on);
+                self.on_transfer_end(stage, name, outcome, next, at)
             }
             EventKind::NotFound { name, .. } => {
                 let known = self.missed.as_deref() == Some(name.as_str());
@@ -196,7 +199,14 @@ impl Boot {
         }
     }
 
-    fn on_transfer_end(&mut self, stage: Stage, name: &str, outcome: Outcome, at: Instant) -> News {
+    fn on_transfer_end(
+        &mut self,
+        stage: Stage,
+        name: &str,
+        outcome: Outcome,
+        next: Option<Expectation>,
+        at: Instant,
+    ) -> News {
         match outcome {
             Outcome::Completed => {}
             Outcome::Aborted | Outcome::TimedOut | Outcome::ImageUnreadable => return News::Fresh,
@@ -204,7 +214,7 @@ impl Boot {
         if stage > self.reached {
             self.reached = stage;
         }
-        self.expect(Expectation::after(stage), at);
+        self.expect(next, at);
         self.step(stage, name, at);
         match self.find(stage, name) {
             Some(step) if step.done => {

@@ -68,6 +68,11 @@ impl Roles {
         self.by_name.insert(name.into(), stage);
     }
 
+    /// Whether any script leads to a kernel: an operator's own may do anything else.
+    pub(super) fn has_kernel(&self) -> bool {
+        self.by_name.values().any(|stage| *stage == Stage::Kernel)
+    }
+
     /// The stage that a client's wish for `name` (with or without its own prefix) belongs to.
     pub fn stage_of(&self, name: &str) -> Stage {
         let name = plain_name(name);
