@@ -202,8 +202,10 @@ where
             }
             self.datagrams.give_back(filled);
         }
-        if !completion.has_more() {
+        if completion.outcome() == Err(libc::ENOBUFS) {
             self.shared.counters.buffers_exhausted.add(1);
+        }
+        if !completion.has_more() {
             self.datagrams.arm(&mut self.ring, receiver);
         }
     }

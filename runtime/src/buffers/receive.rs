@@ -108,3 +108,6 @@ impl ReceiveBuffers {
 
 /// Size of an entry in the ring (`struct io_uring_buf`).
 const ENTRY_BYTES: usize = size_of::<BufRingEntry>();
+
+#[cfg(test)]
+mod tests;

@@ -60,8 +60,12 @@ pub(crate) fn setup(store: &ImageStore) -> Setup {
 
 /// Bytes that differ at every place that matters: no block equals its neighbour.
 pub(crate) fn pattern(seed: u64, len: usize) -> Vec<u8> {
-    let word = |index: u64| (index ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
-    (0..len.div_ceil(8) as u64).flat_map(word).take(len).collect()
+    let mut bytes = vec![0; len];
+    for (index, word) in bytes.chunks_mut(8).enumerate() {
+        let value = (index as u64 ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+        word.copy_from_slice(&value[..word.len()]);
+    }
+    bytes
 }
 
 pub(crate) fn file(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
