@@ -12,7 +12,7 @@ use reveille_tests::lab::{Firmware, Link, Machine, SERVER_ADDRESS, packaged};
 use crate::site::Recording;
 
 const PATIENCE: Duration = Duration::from_secs(100);
-const CMDLINE: &str = "console=ttyS0 quiet lab=baseline";
+const CMDLINE: &str = "console=ttyS0 quiet no_timer_check lab=baseline";
 
 /// Boots one machine to user space.
 fn boot(link: &Link, machine: &Machine, name: &str) -> f64 {
