@@ -77,7 +77,7 @@ fn directives(
     };
     match (variable, verbosity, configured) {
         (Some(text), _, _) if !text.is_empty() => parse(text, VARIABLE),
-        (_, 0, Some(text)) => parse(text, "log.filter"),
+        (_, 0, Some(text)) => parse(text, "log.level"),
         (_, 0, None) => parse("info", ""),
         (_, 1, _) => parse("info,reveille=debug,reveille_runtime=debug", ""),
         (_, _, _) => parse("debug,reveille=trace,reveille_runtime=trace", ""),

@@ -278,7 +278,7 @@ fn http(table: Table<'_>) -> HttpConfig {
 
 fn log(table: Table<'_>) -> LogConfig {
     let config = LogConfig {
-        filter: table.text("level").map(|text| text.text.to_owned()),
+        filter: table.read("level", |text| log_filter(text).map(|()| text.to_owned())),
         format: table
             .read("format", |text| {
                 one_of(text, "format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
@@ -287,6 +287,19 @@ fn log(table: Table<'_>) -> LogConfig {
     };
     table.finish();
     config
+}
+
+/// A level, or levels of parts of the program: `info,reveille=debug`. A word that is no level
+/// would be taken for a part, and silence all the others.
+fn log_filter(text: &str) -> Result<(), Fault> {
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    for directive in text.split(',') {
+        let level = directive.rsplit('=').next().unwrap_or(directive).trim();
+        if !levels.contains(&level) {
+            return Err((format!("there is no level `{level}`"), Some(choices(level, levels))));
+        }
+    }
+    Ok(())
 }
 
 fn address(text: &str) -> Result<Ipv4Addr, Fault> {

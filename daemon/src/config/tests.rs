@@ -210,3 +210,13 @@ fn a_flood_of_problems_is_counted_not_shown() {
     assert_eq!(report.matches("is no MAC address").count(), 50);
     assert!(report.ends_with("and 20 more\n\nreveille.toml: 70 errors"), "{report}");
 }
+
+#[test]
+fn levels_are_levels() {
+    assert_eq!(site("[log]\nlevel = \"info,reveille=debug\"").log.filter.as_deref(), {
+        Some("info,reveille=debug")
+    });
+    let report = report("[log]\nlevel = \"info,reveille=debg\"");
+    assert!(report.contains("there is no level `debg`"), "{report}");
+    assert!(report.contains("did you mean `debug`?"), "{report}");
+}
