@@ -394,7 +394,7 @@ impl Session {
     fn sends_max(&self) -> u8 {
         match self.granted.timeout_s {
             _ if !self.confirmed => UNCONFIRMED_SENDS_MAX,
-            Some(seconds) => (PATIENCE_S / seconds.max(1)).clamp(LAST_SENDS_MAX, SENDS_MAX),
+            Some(seconds) => (PATIENCE_S / seconds.max(1)).max(LAST_SENDS_MAX),
             None => SENDS_MAX,
         }
     }

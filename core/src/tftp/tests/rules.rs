@@ -128,6 +128,26 @@ fn the_timeout_option_is_honoured() {
 }
 
 #[test]
+fn a_client_with_a_short_timeout_is_not_given_up_sooner() {
+    // It may write flash memory, or its switch port may flap: 15 s of silence are no end.
+    for timeout_s in [1, 2, 5, 16] {
+        let mut lab = Lab::new();
+        lab.ask(client(2070), &rrq("4096", &[(Timeout, timeout_s)])).unwrap();
+        let answer = lab.poll_one();
+        lab.ack(&answer, 0).unwrap();
+        let began = lab.now;
+        let mut sends = 0;
+        while lab.server.sessions() > 0 {
+            sends += lab.poll_all().len();
+            lab.expire();
+        }
+        let silence = (lab.now - began).as_secs();
+        assert!((15..60).contains(&silence), "{silence} s with a timeout of {timeout_s} s");
+        assert!((3..=30).contains(&sends), "{sends} sends");
+    }
+}
+
+#[test]
 fn an_answer_that_nobody_confirms_is_sent_three_times() {
     // No large amplifier for whoever forges addresses.
     for options in [&[(TransferSize, 0)][..], &[]] {
