@@ -20,6 +20,8 @@ pub(super) struct Ground {
     pub(super) swept: u64,
     /// Until when looking is not worth while.
     pub(super) rests_until: Instant,
+    /// Until when the leases that run are not looked through for one that has ended.
+    pub(super) runs_until: Instant,
     pub(super) offered: List,
     pub(super) bound: List,
     pub(super) declined: List,
@@ -36,6 +38,7 @@ impl Ground {
             cursor: Ipv4Addr::UNSPECIFIED,
             swept: 0,
             rests_until: Instant::ZERO,
+            runs_until: Instant::ZERO,
             offered: List::EMPTY,
             bound: List::EMPTY,
             declined: List::EMPTY,

@@ -261,13 +261,17 @@ impl LeaseTable {
     /// Any address for a client that has none: one that nobody ever had, else the one that has
     /// rested longest.
     fn pick(&mut self, claim: &Claim<'_>, ground: u16) -> Option<u32> {
-        if self.grounds.at(ground).rests_until > claim.now {
-            return self.pick_idle(claim, ground);
-        }
-        self.pick_new(claim, ground, SWEEP_STEPS)
+        let looks = self.grounds.at(ground).rests_until <= claim.now;
+        let new =
+            |table: &mut Self, steps| looks.then(|| table.pick_new(claim, ground, steps)).flatten();
+        new(self, SWEEP_STEPS)
             .or_else(|| self.pick_idle(claim, ground))
             // Nobody may be refused while an address is left, however long the look for it takes.
-            .or_else(|| self.pick_new(claim, ground, SWEEP_STEPS_LAST))
+            .or_else(|| new(self, SWEEP_STEPS_LAST))
+            .or_else(|| {
+                self.settle_all(ground, claim.now);
+                self.pick_idle(claim, ground)
+            })
     }
 
     /// Looks at the next addresses of the pools, at most `steps` of them.
@@ -319,6 +323,24 @@ impl LeaseTable {
             match over {
                 Some(slot) => self.transition_to(slot, LeaseState::Idle),
                 None => return,
+            }
+        }
+    }
+
+    /// Lets all leases become idle that have ended behind one that runs on: leases end in their
+    /// order, unless a reload made them shorter.
+    fn settle_all(&mut self, ground: u16, now: Instant) {
+        let place = self.grounds.at_mut(ground);
+        if place.runs_until > now {
+            return;
+        }
+        place.runs_until = now + SETTLE_PAUSE;
+        let mut next = place.bound.first();
+        for _ in 0..SWEEP_STEPS_LAST {
+            let Some(slot) = next else { return };
+            next = self.links.after(slot);
+            if !self.lease(slot).state.is_held(now) {
+                self.transition_to(slot, LeaseState::Idle);
             }
         }
     }
@@ -455,6 +477,9 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(60);
 
 /// Leases that may end in the course of one call; more end at the next.
 const SETTLE_STEPS: u32 = 64;
+
+/// How long not to look again after all leases that run were looked through.
+const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// At most one in so many addresses of the pools rests because it was declined.
 const DECLINED_SHARE: u64 = 8;

@@ -45,6 +45,12 @@ impl Links {
         Self { nodes: vec![node; capacity as usize].into_boxed_slice() }
     }
 
+    /// The key behind `key`, which must be in a list.
+    pub(crate) fn after(&self, key: u32) -> Option<u32> {
+        let after = self.nodes[key as usize].after;
+        (after != NONE).then_some(after)
+    }
+
     /// Puts `key`, which must be in no list, at the end of `list`.
     pub(crate) fn push_last(&mut self, list: &mut List, key: u32) {
         self.nodes[key as usize] = Node { before: list.last, after: NONE };

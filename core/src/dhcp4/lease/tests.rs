@@ -280,6 +280,27 @@ fn addresses_that_a_reload_adds_are_found() {
 }
 
 #[test]
+fn a_long_lease_does_not_keep_shorter_ones_behind_it() {
+    // A reload made leases shorter: those from before end last.
+    let view = view(&[(10, 12)], &[]);
+    let mut table = LeaseTable::new(16, &mut Rng::new(1));
+    let mut now = Instant::ZERO + Duration::from_secs(1);
+    for (number, lease) in [(0, LEASE * 100), (1, LEASE), (2, LEASE)] {
+        let claim = claim(&view, number, now);
+        let address = table.offer(&claim, None).unwrap();
+        assert_eq!(table.bind(&claim, address, lease, false), Ok(()));
+    }
+    assert_eq!(table.offer(&claim(&view, 3, now), None), None);
+    now = now + LEASE;
+    for number in [3, 4] {
+        let address = table.offer(&claim(&view, number, now), None);
+        assert!(address.is_some_and(|address| address.octets()[3] > 10), "{address:?}");
+    }
+    assert_eq!(table.offer(&claim(&view, 5, now), None), None);
+    check(&table);
+}
+
+#[test]
 fn a_subnet_that_grows_keeps_its_leases() {
     let mut view = view(&[(10, 20)], &[]);
     let mut table = LeaseTable::new(16, &mut Rng::new(1));
