@@ -354,6 +354,7 @@ impl Loop {
 
     fn finish(&mut self) {
         self.take_events();
+        self.tally.tell(self.server.counters());
         self.boots.finish();
         let summary = self.timelines.summary();
         match self.style {

@@ -9,6 +9,7 @@ use reveille_core::wire::dhcp4::{Header, MessageType};
 use reveille_core::wire::dhcp4_options::MessageWriter;
 use reveille_tests::lab::client::{Client, EXCHANGE, Stock};
 use reveille_tests::lab::{Host, Link, Reveille, SERVER_ADDRESS, images};
+use rustix::process::Signal;
 
 use crate::site::{address, serving};
 
@@ -114,6 +115,25 @@ fn dhcp_cut_at_every_length() {
         target.send(port, &datagrams);
     }
     target.assert_well();
+}
+
+#[test]
+fn what_is_dropped_is_counted() {
+    let link = Link::new();
+    images::write(&link, "file.bin", 1);
+    let daemon = Reveille::serve(&link, &serving(&link, "[log]\nlevel = \"debug\"\n"));
+    let host = link.host();
+    address(&host, 9);
+    let target = Target { link, daemon, host };
+    target.send(67, &vec![vec![1, 1, 6, 0]; 7]);
+    target.send(69, &vec![vec![0, 9, 9]; 5]);
+    let mut daemon = target.daemon;
+    daemon.signal(Signal::TERM);
+    daemon.wait_end(Duration::from_secs(5)).unwrap_or_else(|timeout| panic!("{timeout:?}"));
+    let log = daemon.log();
+    for count in ["dropped 7 malformed", "TFTP 5 in, 0 B out, dropped 5 malformed"] {
+        assert!(log.contains(count), "{count:?} is not in\n{log}");
+    }
 }
 
 #[test]
