@@ -8,5 +8,6 @@ mod images;
 mod kit;
 mod namespace;
 mod packets;
+mod privileges;
 mod streamer;
 mod streams;

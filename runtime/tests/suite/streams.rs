@@ -167,3 +167,19 @@ fn a_full_table_refuses_and_recovers() {
     read_answer(&mut sixth, 100);
     running.stop();
 }
+
+#[test]
+fn a_client_that_never_closes_is_cut() {
+    let mut store = ImageStore::new();
+    let image = store.from_bytes(kit::pattern(21, 100)).unwrap();
+    let running = kit::start(kit::config(1), &store);
+    let mut stream = connect(&running);
+    stream.write_all(&request(image, 0, 100, true)).unwrap();
+    read_answer(&mut stream, 100);
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the server has closed its side");
+    let Note::Accepted(conn) = running.note() else { panic!("accepted first") };
+    assert_eq!(running.note(), Note::Closed(conn));
+    // Bytes for a connection that is gone are answered with a reset.
+    kit::eventually("the reset", || stream.write_all(&[0]).is_err());
+    running.stop();
+}
