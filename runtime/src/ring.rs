@@ -184,11 +184,13 @@ impl Ring {
 impl Drop for Ring {
     fn drop(&mut self) {
         // The kernel tears a closed ring down in its own time, and until then receives may write
-        // to memory and sockets keep their ports. So end everything here: cancel, let the
-        // cancelled operations finish, give the files back. Errors mean that it is done already.
+        // to memory and sockets keep their ports. So end everything here: submit what is queued,
+        // or it would escape the rest, cancel, let the cancelled operations finish, give the files
+        // back. Errors mean that it is done already.
         let limit = Timespec::from(Duration::from_secs(1));
-        let submitter = self.uring.submitter();
-        let _cancelled = submitter.register_sync_cancel(Some(limit), CancelBuilder::any());
+        let _submitted = self.enter(Wait::No);
+        let _cancelled =
+            self.uring.submitter().register_sync_cancel(Some(limit), CancelBuilder::any());
         let _finished = self.enter(Wait::AtMost(Duration::ZERO));
         let _returned = self.uring.submitter().unregister_files();
     }
@@ -214,3 +216,6 @@ const COMPLETIONS: u32 = 8192;
 
 /// Enters that may pass before a full submission queue counts as a failure.
 const SUBMIT_ATTEMPTS_MAX: usize = 1000;
+
+#[cfg(test)]
+mod tests;
