@@ -4,19 +4,24 @@ use reveille_tests::sim::{Options, Report, run};
 
 const MACHINES: u32 = 1000;
 
-/// Plays one seed. `REVEILLE_SEED` in the environment names the one to look at instead of all, and
-/// `REVEILLE_MACHINES` another number of machines.
+/// Plays one seed. `REVEILLE_SEED` in the environment names the one to look at instead of all,
+/// `REVEILLE_MACHINES` another number of machines, and `REVEILLE_TRACE` a machine whose packets
+/// are shown.
 fn play(seed: u64) -> Report {
-    let machines = std::env::var("REVEILLE_MACHINES");
-    let machines = machines.map_or(MACHINES, |text| text.parse().expect("a number"));
-    let options = Options::draw(seed, machines);
+    let options = Options {
+        trace: number("REVEILLE_TRACE"),
+        ..Options::draw(seed, number("REVEILLE_MACHINES").unwrap_or(MACHINES))
+    };
     let played = std::panic::catch_unwind(|| run(&options));
     played.unwrap_or_else(|_| panic!("REVEILLE_SEED={seed} fails: {options:#?}"))
 }
 
+fn number<T: std::str::FromStr>(variable: &str) -> Option<T> {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+}
+
 fn play_all(seeds: std::ops::Range<u64>) {
-    if let Ok(seed) = std::env::var("REVEILLE_SEED") {
-        let seed = seed.parse().expect("REVEILLE_SEED is a number");
+    if let Some(seed) = number("REVEILLE_SEED") {
         return show(seed);
     }
     for seed in seeds {

@@ -151,7 +151,7 @@ impl Host {
             unconfirmed_per_source: 16,
             seed: rng.next_u64(),
         };
-        let leases = options.machines + options.spare_addresses;
+        let leases = options.machines + 2 * options.spare_addresses + 1;
         Self {
             dhcp: Watched::new(Dhcp4Server::new(leases, rng.next_u64()), inside),
             tftp: Watched::new(TftpServer::new(config), inside),

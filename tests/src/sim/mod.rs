@@ -24,6 +24,7 @@ mod host;
 mod network;
 mod options;
 mod queue;
+mod relay;
 mod site;
 mod watch;
 mod world;

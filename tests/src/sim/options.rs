@@ -9,6 +9,8 @@ use reveille_core::rng::Rng;
 pub struct Options {
     /// Where everything else comes from.
     pub seed: u64,
+    /// A machine whose packets are shown on standard error.
+    pub trace: Option<u32>,
     /// Machines.
     pub machines: u32,
     /// They are switched on within this time.
@@ -63,6 +65,7 @@ impl Options {
         let delay = pick(&[50, 200, 1000]);
         Self {
             seed,
+            trace: None,
             machines,
             spread: Duration::from_millis(u64::from(pick(&[0, 1000, 10_000, 60_000]))),
             faults_for: Duration::from_secs(u64::from(pick(&[0, 30, 120]))),

@@ -1,4 +1,4 @@
-//! The site that is served: one network, a profile for everybody, images without bytes.
+//! The site that is served: a network here and one behind a relay agent, a profile for everybody, images without bytes.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -14,11 +14,14 @@ use reveille_core::view::{
 use reveille_core::wire::pxe::ArchType;
 
 use super::options::Options;
+use super::relay::{self, RELAY};
 
 /// A site as the server and as its clients know it.
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) view: View,
+    /// Ports of the server from which files come by TFTP.
+    pub(super) transfer_ports: u16,
     /// What clients may find under a name, without the machine's prefix: all that was ever there.
     files: BTreeMap<&'static str, Vec<Version>>,
 }
@@ -36,8 +39,26 @@ pub(super) const LEASE: Duration = Duration::from_secs(3600);
 
 impl Site {
     pub(super) fn new(options: &Options) -> Self {
-        let first = u32::from(SERVER) + 1;
-        let last = first + options.machines + options.spare_addresses - 1;
+        let pool = |first: Ipv4Addr, count: u32| Pool {
+            first: (u32::from(first) + 1).into(),
+            last: (u32::from(first) + count + options.spare_addresses).into(),
+        };
+        let remote = (0..options.machines).filter(|id| relay::is_behind(*id)).count() as u32;
+        let network = |address, pool, relays| Network {
+            interface: InterfaceId(0),
+            server: SERVER,
+            subnet: Subnet { address, prefix_len: 8 },
+            mode: DhcpMode::Server,
+            pools: vec![pool],
+            routers: Vec::new(),
+            dns: Vec::new(),
+            ntp: Vec::new(),
+            domain: None,
+            lease: LEASE,
+            relays,
+            authoritative: true,
+        };
+        let local = options.machines - remote;
         let mut view = View {
             interfaces: vec![Interface {
                 name: "boot".into(),
@@ -46,27 +67,18 @@ impl Site {
                 link_unicast: options.link_unicast,
                 advertise_from: options.link_unicast.then_some(ADVERTISER),
             }],
-            networks: vec![Network {
-                interface: InterfaceId(0),
-                server: SERVER,
-                subnet: Subnet { address: SERVER, prefix_len: 8 },
-                mode: DhcpMode::Server,
-                pools: vec![Pool { first: first.into(), last: last.into() }],
-                routers: Vec::new(),
-                dns: Vec::new(),
-                ntp: Vec::new(),
-                domain: None,
-                lease: LEASE,
-                relays: Vec::new(),
-                authoritative: true,
-            }],
+            networks: vec![
+                network(SERVER, pool(SERVER, local), Vec::new()),
+                network(RELAY, pool(RELAY, remote.max(1)), vec![RELAY]),
+            ],
             profiles: profiles(options),
             ..View::default()
         };
         view.tftp.window_blocks_max = options.window_blocks_max;
         view.programs.insert(Loader::Ipxe, ArchType::X86_BIOS, BIOS_PROGRAM.into());
         view.programs.insert(Loader::Ipxe, ArchType::X64_UEFI, UEFI_PROGRAM.into());
-        let mut site = Self { view, files: BTreeMap::new() };
+        let transfer_ports = options.tftp_sockets.max(1);
+        let mut site = Self { view, transfer_ports, files: BTreeMap::new() };
         let lengths = [
             (BIOS_PROGRAM, options.program_bytes),
             (UEFI_PROGRAM, options.program_bytes + 1),

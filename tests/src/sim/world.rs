@@ -1,7 +1,7 @@
 //! The run: events in the order of time, until every machine is up and everything is quiet.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use reveille_core::engine::ConnId;
@@ -15,7 +15,8 @@ use super::host::{Counts, Departure, Down, Host, Payload, Piece, Receiver, TICK,
 use super::network::Link;
 use super::options::Options;
 use super::queue::Queue;
-use super::site::Site;
+use super::relay::{self, RELAY};
+use super::site::{SERVER, Site};
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +229,18 @@ impl World {
         self.ups = ups;
     }
 
-    fn launch_up(&mut self, machine: u32, up: Up) {
+    fn launch_up(&mut self, machine: u32, mut up: Up) {
+        if relay::is_behind(machine) {
+            match &mut up {
+                Up::Datagram { source, destination, payload } if destination.port() == 67 => {
+                    *source = relay::forward(payload);
+                    *destination = SocketAddrV4::new(SERVER, 67);
+                }
+                // Routers pass no link-local packets on.
+                Up::Frame { .. } => return,
+                Up::Datagram { .. } | Up::Stream { .. } => {}
+            }
+        }
         match &up {
             Up::Datagram { payload, .. } | Up::Frame { packet: payload, .. } => {
                 let copies = self.to_server.carry(payload.len(), self.now, &mut self.rng);
@@ -312,12 +324,18 @@ impl World {
                 let mac = payload.head.get(28..34)?.try_into().ok()?;
                 (Machine::id_of(MacAddr(mac)), to.port())
             }
+            Receiver::Address(to) if *to.ip() == RELAY => {
+                (relay::deliver(&payload.head, self.now, &self.checks)?, 68)
+            }
             Receiver::Address(to) => (*self.addresses.get(to.ip())?, to.port()),
         };
         (machine < self.options.machines).then_some((machine, port))
     }
 
     fn note_up(&mut self, machine: u32, up: &Up) {
+        if self.options.trace == Some(machine) {
+            eprintln!("{:?} up   {up:?}", self.now - Instant::ZERO);
+        }
         match up {
             Up::Datagram { source, payload, .. } => {
                 self.checks.note(&(self.now, machine, source, payload));
@@ -328,6 +346,9 @@ impl World {
     }
 
     fn note_down(&mut self, machine: u32, down: &Down) {
+        if self.options.trace == Some(machine) {
+            eprintln!("{:?} down {down:?}", self.now - Instant::ZERO);
+        }
         match down {
             Down::Datagram { source, port, payload } => {
                 let body = payload.body.map(|span| (span.image, span.offset, span.len));

@@ -14,6 +14,7 @@ use reveille_core::time::Instant;
 
 use super::check::Checks;
 use super::host::{Down, Piece, StreamUp, Up};
+use super::relay::{self, RELAY};
 use super::site::{SERVER, Site};
 use dhcp::Dhcp;
 use http::{Http, Job};
@@ -294,6 +295,10 @@ impl Machine {
         let Stage::Dhcp(style, _) = self.stage else { unreachable!("DHCP was going on") };
         context.ensure(self.address == reply.address || self.address_until <= context.now, || {
             format!("was {} and is {} in a later stage", self.address, reply.address)
+        });
+        let network = if relay::is_behind(self.id) { RELAY } else { SERVER };
+        context.ensure(reply.address.octets()[0] == network.octets()[0], || {
+            format!("{} is an address of another network", reply.address)
         });
         self.address = reply.address;
         self.address_until = context.now + reply.lease;

@@ -105,8 +105,12 @@ impl Tftp {
     }
 
     /// Sends a request, from a new port unless the firmware has only one.
+    ///
+    /// Two transfers between the same two ports cannot be told apart (RFC 1350 §4), so a late
+    /// packet of one may ruin the other: firmware with one port needs a server with more.
     fn ask(&mut self, context: &mut Context<'_>) {
-        self.port = if self.style == Style::Bios { 2070 } else { context.next_port() };
+        let one_port = self.style == Style::Bios && context.site.transfer_ports > 1;
+        self.port = if one_port { 2070 } else { context.next_port() };
         self.server_port = None;
         self.is_file = !context.site.versions(&self.name).is_empty();
         self.tries = 0;
