@@ -1,4 +1,5 @@
-//! DHCP: four-way exchanges per second with less than one in a hundred lost, beside Kea.
+//! DHCP: four-way exchanges per second with less than one message in a hundred
+//! unanswered, beside Kea.
 //!
 //! perfdhcp plays a relay agent with 10,000 clients that have no lease yet. It cannot send much
 //! more than 20,000 a second itself.
@@ -8,7 +9,9 @@ use crate::pair::{CLIENT, Pair, SERVER, Server};
 
 pub(crate) fn contest() -> Contest {
     Contest {
-        title: format!("DHCP: {CLIENTS} clients behind a relay, {SECONDS} s a rate, < 1 % lost"),
+        title: format!(
+            "DHCP: {CLIENTS} clients behind a relay, {SECONDS} s a rate, < 1 % unanswered"
+        ),
         contenders: [
             Contender { name: "Kea", measure: Box::new(|| measure(kea)) },
             Contender { name: "Reveille", measure: Box::new(|| measure(reveille)) },
@@ -20,14 +23,13 @@ pub(crate) fn contest() -> Contest {
 fn measure(start: fn(&Pair) -> Server) -> Vec<Figure> {
     let mut best = Attempt::default();
     for rate in RATES {
-        // perfdhcp loses answers itself when something else takes its core for a moment.
         let mut attempts = (0..TRIES).map(|_| attempt(start, rate));
         let Some(held) = attempts.find(|attempt| attempt.lost_percent < 1.0) else { break };
         best = held;
     }
     vec![
         Figure::new("DORA/s", best.done_per_second),
-        Figure::new("lost %", best.lost_percent),
+        Figure::new("unanswered %", best.lost_percent),
         Figure::new("CPU ms per 1000 DORA", best.cpu_ms_per_thousand),
         Figure::new("resident MiB", best.resident_mib),
     ]
@@ -36,6 +38,8 @@ fn measure(start: fn(&Pair) -> Server) -> Vec<Figure> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Attempt {
     done_per_second: f64,
+    /// Messages that the server did not answer. What perfdhcp loses itself, because something
+    /// else had its core and its receive buffer is small, does not count.
     lost_percent: f64,
     cpu_ms_per_thousand: f64,
     resident_mib: f64,
@@ -52,12 +56,13 @@ fn attempt(start: fn(&Pair) -> Server, rate: u32) -> Attempt {
     let output = command.output().expect("perfdhcp is installed (scripts/install-packages bench)");
     let cpu = server.cpu_seconds() - before;
     let report = String::from_utf8_lossy(&output.stdout);
-    let (discovers, _) = exchange(&report, "DISCOVER-OFFER");
-    let (_, acks) = exchange(&report, "REQUEST-ACK");
+    let (discovers, offers) = exchange(&report, "DISCOVER-OFFER");
+    let (requests, acks) = exchange(&report, "REQUEST-ACK");
+    let unanswered = discovers - offers + requests - acks - pair.client_overflows();
     assert!(discovers > 0.0, "{report}{}", String::from_utf8_lossy(&output.stderr));
     let attempt = Attempt {
         done_per_second: acks / f64::from(SECONDS),
-        lost_percent: (discovers - acks) / discovers * 100.0,
+        lost_percent: unanswered.max(0.0) / (discovers + requests) * 100.0,
         cpu_ms_per_thousand: cpu * 1e6 / acks,
         resident_mib: server.resident_mib(),
     };

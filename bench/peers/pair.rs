@@ -108,6 +108,17 @@ impl Pair {
         })
     }
 
+    /// Datagrams that arrived at a client whose receive buffer was full, since the pair was made.
+    pub(crate) fn client_overflows(&self) -> f64 {
+        let table = self.client.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp"));
+        let table = table.expect("the kernel counts");
+        let mut lines = table.lines().filter(|line| line.starts_with("Udp: "));
+        let (names, values) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+        let mut columns = names.split_whitespace().zip(values.split_whitespace());
+        let (_, count) = columns.find(|(name, _)| *name == "RcvbufErrors").expect("it is counted");
+        count.parse().expect("it is a number")
+    }
+
     /// A command of the clients, on core 1.
     pub(crate) fn client_command(&self, program: &str) -> Command {
         let mut command = self.client.command("taskset");
