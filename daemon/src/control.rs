@@ -35,6 +35,10 @@ use crate::units::Count;
 /// How often the terminal is refreshed and an end is looked for.
 const REFRESH: Duration = Duration::from_millis(250);
 
+/// How long events may gather before they are told: people do not see it, and a shard that would
+/// wake this thread for every packet pays more for that than for the packet.
+const GATHER: Duration = Duration::from_millis(20);
+
 /// How often silent machines are looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -115,6 +119,8 @@ struct Loop {
     notice: mpsc::Sender<Change>,
     /// When changes on disk are looked at.
     scan_at: Option<tokio::time::Instant>,
+    /// Until when events gather.
+    gather_until: Option<tokio::time::Instant>,
 }
 
 /// The engines' events, as something that can be waited for.
@@ -198,6 +204,7 @@ impl Loop {
             changes,
             notice,
             scan_at: None,
+            gather_until: None,
             server,
         };
         looper.watch_sources();
@@ -212,10 +219,12 @@ impl Loop {
         let mut tally = ticks(TALLY);
         while self.phase != Phase::Ended {
             tokio::select! {
-                ready = self.events.readable() => {
+                ready = self.events.readable(), if self.gather_until.is_none() => {
                     ready.context("cannot wait for events")?.clear_ready();
                     self.take_events();
+                    self.gather_until = Some(tokio::time::Instant::now() + GATHER);
                 }
+                () = until(self.gather_until) => self.gather_until = None,
                 word = self.signals.next() => self.on_word(word).await,
                 Some(Change) = self.changes.recv() => {
                     self.scan_at.get_or_insert(tokio::time::Instant::now() + SETTLE);
