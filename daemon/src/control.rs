@@ -178,8 +178,9 @@ impl Signals {
 
 impl Loop {
     fn new(control: Control) -> anyhow::Result<Self> {
-        let Control { server, stock, site, origin, ports, sources, roles, terminal, style, .. } =
-            control;
+        let Control { server, mut stock, site, origin, ports, sources, .. } = control;
+        let Control { roles, terminal, style, .. } = control;
+        stock.note_served();
         // Overruns are harmless: any change makes us look at everything.
         let (notice, changes) = mpsc::channel(1);
         let events = wait_for(Queue(server.events().clone())).context("cannot wait for events")?;
@@ -345,7 +346,11 @@ impl Loop {
             let _known = notice.try_send(change);
         };
         match Watch::new(&self.sources, notify) {
-            Ok(watch) => self.watch = Some(watch),
+            Ok(watch) => {
+                self.watch = Some(watch);
+                // Reading images takes long, and what changed meanwhile was not seen.
+                self.scan_at.get_or_insert(tokio::time::Instant::now() + SETTLE);
+            }
             Err(error) => {
                 self.watch = None;
                 warn!(
@@ -357,6 +362,9 @@ impl Loop {
     }
 
     fn adopt(&mut self, setup: Setup, roles: Roles) {
+        if let Some(stock) = &mut self.stock {
+            stock.note_served();
+        }
         self.timelines.set_roles(roles);
         self.server.swap(setup);
     }

@@ -53,6 +53,8 @@ impl Sources {
 pub struct Images {
     store: ImageStore,
     known: HashMap<PathBuf, Known>,
+    /// What scans have found since the last that is served.
+    changes: BTreeMap<String, Fate>,
     seed: u64,
 }
 
@@ -88,11 +90,11 @@ pub struct Scan {
     pub table: Arc<ImageTable>,
     /// Files that cannot be served.
     pub problems: Vec<Problem>,
-    /// Names that are new, changed or gone since the scan before.
+    /// Names that are new, changed or gone since [`Images::note_served`].
     pub changes: Vec<(String, Fate)>,
 }
 
-/// What became of a file since the scan before.
+/// What became of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It was not there.
@@ -106,7 +108,8 @@ pub enum Fate {
 impl Images {
     /// No images. `seed` hides the order of the catalogue's table from clients.
     pub fn new(seed: u64) -> Self {
-        Self { store: ImageStore::new(), known: HashMap::new(), seed }
+        let (known, changes) = (HashMap::new(), BTreeMap::new());
+        Self { store: ImageStore::new(), known, changes, seed }
     }
 
     /// Looks at the disk, maps what is new, and lets go what is gone.
@@ -135,12 +138,18 @@ impl Images {
         }
         for (path, known) in old {
             self.store.retire(known.id);
-            scan.changes.push((path.display().to_string(), Fate::Removed));
+            self.changes.insert(path.display().to_string(), Fate::Removed);
         }
-        scan.changes.sort_by(|a, b| a.0.cmp(&b.0));
+        scan.changes = self.changes.iter().map(|(path, fate)| (path.clone(), *fate)).collect();
         scan.catalogue = catalogue;
         scan.table = self.store.table();
         scan
+    }
+
+    /// What the latest scan found is served now: its changes are not told again. A scan whose
+    /// result was refused would hide them from the next one otherwise.
+    pub fn note_served(&mut self) {
+        self.changes.clear();
     }
 
     /// Unmaps what no transfer needs any more; gives how many old images are still needed.
@@ -172,7 +181,7 @@ impl Images {
             }
         };
         let fate = if before.is_some() { Fate::Changed } else { Fate::Added };
-        scan.changes.push((found.path.display().to_string(), fate));
+        self.changes.insert(found.path.display().to_string(), fate);
         if let Some(before) = before {
             self.store.retire(before.id);
         }

@@ -60,10 +60,17 @@ impl Loop {
             }
             match self.read_site().await {
                 Ok((site, source)) => Job { site, source, why: Why::Reload, since: super::now() },
-                Err(report) => return refuse(&report),
+                Err(report) => {
+                    refuse(&report);
+                    // What was to be looked at is so still, for the site of before.
+                    if !wanted.scan {
+                        return;
+                    }
+                    self.scan()
+                }
             }
         } else if wanted.scan {
-            Job { site: self.site.clone(), source: None, why: Why::Scan, since: super::now() }
+            self.scan()
         } else {
             return;
         };
@@ -74,6 +81,10 @@ impl Loop {
             let prepared = stock.prepare(&job.site, is_written);
             (stock, Outcome { job, prepared })
         }));
+    }
+
+    fn scan(&self) -> Job {
+        Job { site: self.site.clone(), source: None, why: Why::Scan, since: super::now() }
     }
 
     /// The site as it stands in its file now, or the report of what is wrong with it.

@@ -85,6 +85,7 @@ fn what_did_not_change_keeps_its_image_and_what_did_gets_another() {
     let kernel = root(&sources).join("debian/vmlinuz");
     let mut images = Images::new(7);
     let first = images.scan(&sources, never);
+    images.note_served();
     let again = images.scan(&sources, never);
     assert!(again.changes.is_empty());
     assert_eq!(first.catalogue.get("debian/vmlinuz"), again.catalogue.get("debian/vmlinuz"));
@@ -104,6 +105,23 @@ fn what_did_not_change_keeps_its_image_and_what_did_gets_another() {
     assert_eq!(images.reclaim(), 2);
     drop((first, again));
     assert_eq!(images.reclaim(), 0);
+}
+
+#[test]
+fn changes_are_told_until_they_are_served() {
+    let (_folder, sources) = folder();
+    let mut images = Images::new(7);
+    let refused = images.scan(&sources, never);
+    let next = images.scan(&sources, never);
+    assert_eq!(next.changes, refused.changes);
+    assert_eq!(next.changes.len(), 2);
+    images.note_served();
+    fs::remove_file(root(&sources).join("grubx64.efi")).unwrap();
+    let path = root(&sources).canonicalize().unwrap().join("grubx64.efi");
+    let gone = [(path.display().to_string(), Fate::Removed)];
+    for _ in 0..2 {
+        assert_eq!(images.scan(&sources, never).changes, gone);
+    }
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(crate) struct Prepared {
     pub(crate) notes: Vec<String>,
     /// What is probably not meant so.
     pub(crate) warnings: Vec<Problem>,
-    /// Files that are new, changed or gone.
+    /// Files that are new, changed or gone since [`Stock::note_served`].
     pub(crate) changes: Vec<(String, Fate)>,
 }
 
@@ -92,6 +92,11 @@ impl Stock {
             warnings: built.warnings,
             changes: scan.changes,
         })
+    }
+
+    /// What was prepared last is served now.
+    pub(crate) fn note_served(&mut self) {
+        self.images.note_served();
     }
 
     /// Unmaps images that no transfer needs any more.
