@@ -1,6 +1,6 @@
 //! The driver of the engines: io_uring, sockets, buffers, mapped images, threads.
 //!
-//! Nothing here knows what a packet means. [`bind`] opens every socket while the process still
+//! Nothing here knows what a packet means. [`bind()`] opens every socket while the process still
 //! has its privileges and probes the kernel, [`Bound::start`] gives each shard (a thread with
 //! its own ring, sockets, buffers and engines) its core, and [`Server`] is the hand on all of
 //! them: new policy, events, counters, the end. The loop itself is `shard.rs`.
