@@ -61,10 +61,10 @@ pub enum Command {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct LogArgs {
     /// Say more: -v what happens inside, -vv everything
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, display_order = 100)]
     pub verbose: u8,
     /// How messages are written [default: text, or what the configuration says]
-    #[arg(long, value_enum, value_name = "FORMAT", global = true)]
+    #[arg(long, value_enum, value_name = "FORMAT", global = true, display_order = 101)]
     pub log_format: Option<LogFormatArg>,
 }
 
@@ -113,7 +113,13 @@ pub struct BootArgs {
     #[arg(value_name = "INITRD", value_hint = ValueHint::FilePath)]
     pub initrd: Vec<PathBuf>,
     /// Command line of the kernel
-    #[arg(long, value_name = "TEXT", default_value = "", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
     pub cmdline: String,
     /// The interface with the machines [default: the only one there is]
     #[arg(short, long, value_name = "NAME")]

@@ -163,6 +163,23 @@ fn the_watch_tells_when_a_writer_is_done() {
 }
 
 #[test]
+fn the_watch_sees_a_link_that_is_laid_anew() {
+    let (folder, _) = folder();
+    let [old, new, link] = ["vmlinuz-1", "vmlinuz-2", "vmlinuz"].map(|n| folder.path().join(n));
+    fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    fs::write(&old, b"one").unwrap();
+    fs::write(&new, b"two").unwrap();
+    symlink(&old, &link).unwrap();
+    let named = vec![NamedFile { name: "vmlinuz".to_owned(), path: link.clone() }];
+    let (sender, receiver) = mpsc::channel();
+    let sources = Sources { root: None, named };
+    let _watch = Watch::new(&sources, move |change| sender.send(change).unwrap()).unwrap();
+    symlink(&new, folder.path().join("elsewhere/link")).unwrap();
+    fs::rename(folder.path().join("elsewhere/link"), &link).unwrap();
+    receiver.recv_timeout(Duration::from_secs(10)).expect("another link is a change");
+}
+
+#[test]
 fn dates_and_tags_are_as_http_wants_them() {
     let modified = UNIX_EPOCH + Duration::from_secs(784_111_777);
     assert_eq!(http_date(modified), "Sun, 06 Nov 1994 08:49:37 GMT");

@@ -40,14 +40,19 @@ impl Watch {
         notice: impl Fn(Change) + Send + 'static,
     ) -> notify::Result<Self> {
         let written = Written::default();
-        let named: HashSet<PathBuf> =
-            sources.named.iter().map(|file| absolute(&file.path)).collect();
+        // A link may be laid anew, and what it leads to may be written: both are changes.
+        let named: HashSet<PathBuf> = sources
+            .named
+            .iter()
+            .flat_map(|file| [file.path.clone(), absolute(&file.path)])
+            .collect();
         let root = sources.root.as_deref().map(absolute);
         let seen = written.clone();
+        let ours = named.clone();
         let is_ours = {
             let root = root.clone();
             move |path: &Path| {
-                root.as_deref().is_some_and(|root| path.starts_with(root)) || named.contains(path)
+                root.as_deref().is_some_and(|root| path.starts_with(root)) || ours.contains(path)
             }
         };
         let mut watcher =
@@ -62,10 +67,9 @@ impl Watch {
             watcher.watch(root, RecursiveMode::Recursive)?;
         }
         // A file is replaced by renaming another one over it, which only its folder sees.
-        let mut folders: Vec<PathBuf> = sources
-            .named
+        let mut folders: Vec<PathBuf> = named
             .iter()
-            .filter_map(|file| absolute(&file.path).parent().map(Path::to_path_buf))
+            .filter_map(|file| file.parent().map(Path::to_path_buf))
             .filter(|folder| root.as_ref().is_none_or(|root| !folder.starts_with(root)))
             .collect();
         folders.sort();

@@ -1,7 +1,7 @@
 //! Tells about boots: lines for people, or messages with fields.
 
 use reveille_core::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{Level, debug, enabled, info, warn};
 
 use super::{Paint, Terminal};
 use crate::logging::BOOT;
@@ -38,6 +38,10 @@ impl Boots {
 
     /// Tells one entry, unless too many of its kind were told just now.
     pub fn tell(&mut self, entry: &Entry, now: Instant) {
+        // In a storm most entries are details that nobody wants to see.
+        if entry.what.weight() == Weight::Detail && !enabled!(target: BOOT, Level::DEBUG) {
+            return;
+        }
         let mut is_last = false;
         if entry.what.weight() == Weight::Warning {
             match self.throttle.judge(entry.what.label(), now) {
