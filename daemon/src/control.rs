@@ -88,8 +88,8 @@ pub(crate) fn run(control: Control) -> anyhow::Result<()> {
 enum Phase {
     /// It has.
     Serving,
-    /// It waits for running transfers to end.
-    Draining { since: Instant },
+    /// It waits for running transfers to end, and perhaps has said so.
+    Draining { since: Instant, told: bool },
     /// Everything has ended, or was told to.
     Ended,
 }
@@ -296,13 +296,8 @@ impl Loop {
     fn drain(&mut self, why: &str) {
         notify(&[NotifyState::Stopping]);
         self.server.drain();
-        self.phase = Phase::Draining { since: now() };
-        let running = self.sessions();
-        if running == 0 {
-            info!("{why}");
-        } else {
-            info!("{why}: waiting for {}; ask again to end at once", Count(running, "transfer"));
-        }
+        self.phase = Phase::Draining { since: now(), told: false };
+        info!("{why}");
     }
 
     /// Transfers that run. DHCP has none that anybody waits for.
@@ -316,12 +311,17 @@ impl Loop {
         if !self.server.is_running() {
             self.phase = Phase::Ended;
         }
-        if let Phase::Draining { since } = self.phase {
+        if let Phase::Draining { since, told } = self.phase {
             if self.server.is_drained() {
                 self.phase = Phase::Ended;
             } else if now().saturating_since(since) > DRAIN_MAX {
                 warn!("{} did not end in time", Count(self.sessions(), "transfer"));
                 self.phase = Phase::Ended;
+            } else if !told {
+                // Connections on which nothing runs have had the time to be closed.
+                let running = Count(self.sessions(), "transfer");
+                info!("waiting for {running}; ask again to end at once");
+                self.phase = Phase::Draining { since, told: true };
             }
         }
     }
