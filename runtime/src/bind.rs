@@ -242,6 +242,9 @@ impl Bound {
     }
 
     fn note_features(&mut self) {
+        // Whoever may not open packet sockets, or has no Ethernet, does not ask for any.
+        let mut devices = self.config.dhcp.iter().filter_map(|spec| spec.device);
+        self.features.link_unicast &= devices.all(|id| self.config.frames.contains(&id));
         let deferred = self.shards.iter().all(|shard| shard.ring.is_deferred());
         let state = if deferred {
             FeatureState::Used
@@ -257,7 +260,7 @@ impl Bound {
         } else {
             FeatureState::Fallback {
                 instead: "clients without an address are answered by broadcast".to_owned(),
-                hint: "give the program CAP_NET_RAW".to_owned(),
+                hint: "give the program CAP_NET_RAW; only Ethernet interfaces have them".to_owned(),
             }
         };
         self.features.push("packet sockets (AF_PACKET)", state);

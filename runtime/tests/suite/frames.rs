@@ -1,6 +1,6 @@
 //! Packets that are seen on and sent to the link, on a pair of virtual interfaces.
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,7 +14,7 @@ use reveille_core::image::ImageId;
 use reveille_core::mac::MacAddr;
 use reveille_core::time::Instant;
 use reveille_core::view::View;
-use reveille_runtime::{Config, Engines, ImageStore, InterfaceSpec, Setup, bind};
+use reveille_runtime::{Config, Engines, ImageStore, InterfaceSpec, Setup, UdpSpec, bind};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::datagrams::fetch_split;
@@ -176,6 +176,21 @@ fn start(to_send: Vec<Vec<u8>>) -> (reveille_runtime::Server, Seen) {
         http: Streamer::new(channel().0),
     });
     (server.unwrap(), seen_receiver)
+}
+
+#[test]
+fn clients_that_only_broadcasts_reach_are_told_of() {
+    in_namespace(|| {
+        make_link();
+        let mut config = config();
+        config.frames.clear();
+        let local = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 67);
+        config.dhcp = vec![UdpSpec { local, device: Some(InterfaceId(0)), broadcast: true }];
+        let bound = bind(config).unwrap();
+        let told: Vec<String> = bound.features().iter().map(ToString::to_string).collect();
+        assert!(!bound.features().link_unicast);
+        assert!(told.iter().any(|line| line.contains("answered by broadcast")), "{told:?}");
+    });
 }
 
 #[test]
