@@ -39,6 +39,9 @@ const REFRESH: Duration = Duration::from_millis(250);
 /// wake this thread for every packet pays more for that than for the packet.
 const GATHER: Duration = Duration::from_millis(20);
 
+/// A second signal to end within this time is the first one, delivered twice.
+const ECHO: Duration = Duration::from_millis(100);
+
 /// How often silent machines are looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -279,6 +282,10 @@ impl Loop {
     async fn on_word(&mut self, word: Word) {
         match (word, self.phase) {
             (Word::End, Phase::Serving) => self.drain("asked to end"),
+            // `timeout` and some shells signal the process and then its whole group.
+            (Word::End, Phase::Draining { since }) if is_echo(since, now()) => {
+                debug!("asked twice at once: it counts as once");
+            }
             (Word::End, Phase::Draining { .. } | Phase::Ended) => {
                 info!("asked twice: ending at once");
                 self.phase = Phase::Ended;
@@ -385,6 +392,11 @@ impl Loop {
 /// `1 machine is`, `2 machines are`.
 fn are_up(count: u32) -> String {
     format!("{} {}", Count(u64::from(count), "machine"), if count == 1 { "is" } else { "are" })
+}
+
+/// Whether a second signal is the echo of the one at `first`: nobody types that fast.
+fn is_echo(first: Instant, second: Instant) -> bool {
+    second.saturating_since(first) < ECHO
 }
 
 fn ticks(period: Duration) -> Interval {

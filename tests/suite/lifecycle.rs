@@ -72,6 +72,21 @@ fn the_second_signal_ends_at_once() {
 }
 
 #[test]
+fn signals_in_one_instant_count_as_one() {
+    let link = Link::new();
+    images::write(&link, "large.bin", 64 << 20);
+    let mut daemon = Reveille::serve(&link, &serving(&link, ""));
+    let host = client(&link);
+    let _download = slow_download(&link, &host, "fetched");
+    wait_begun(&link, "fetched");
+    // Two that cannot merge on their way: `timeout` sends its signal twice.
+    daemon.signal(Signal::TERM);
+    daemon.signal(Signal::INT);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(daemon.lives(), "a transfer runs: {}", daemon.log());
+}
+
+#[test]
 fn an_idle_daemon_ends_at_the_first_signal() {
     for signal in [Signal::TERM, Signal::INT] {
         let link = Link::new();
