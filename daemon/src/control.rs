@@ -283,7 +283,7 @@ impl Loop {
         match (word, self.phase) {
             (Word::End, Phase::Serving) => self.drain("asked to end"),
             // `timeout` and some shells signal the process and then its whole group.
-            (Word::End, Phase::Draining { since }) if is_echo(since, now()) => {
+            (Word::End, Phase::Draining { since, .. }) if is_echo(since, now()) => {
                 debug!("asked twice at once: it counts as once");
             }
             (Word::End, Phase::Draining { .. } | Phase::Ended) => {
