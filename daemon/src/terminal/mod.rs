@@ -57,9 +57,20 @@ impl Traits {
             colour_out: out && colour,
             colour_err: err && colour,
             watched: err,
-            journal: !err && set("JOURNAL_STREAM"),
+            journal: leads_to_journal(std::env::var("JOURNAL_STREAM").ok().as_deref()),
         }
     }
+}
+
+/// Whether standard error is the stream that systemd named in the environment: children of a
+/// service inherit the name, and may have been sent elsewhere.
+fn leads_to_journal(stream: Option<&str>) -> bool {
+    let named = stream.and_then(|text| {
+        let (device, inode) = text.split_once(':')?;
+        Some((device.parse::<u64>().ok()?, inode.parse::<u64>().ok()?))
+    });
+    let ours = rustix::fs::fstat(io::stderr()).map(|stat| (stat.st_dev, stat.st_ino));
+    named.is_some_and(|named| ours == Ok(named))
 }
 
 impl Terminal {

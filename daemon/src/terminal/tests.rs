@@ -107,3 +107,13 @@ fn an_unchanged_block_is_not_drawn_again() {
     terminal.show(block(&["booting a"]));
     assert_eq!(sink.text().len(), before);
 }
+
+#[test]
+fn the_journal_is_recognised_by_its_stream() {
+    let stat = rustix::fs::fstat(io::stderr()).unwrap();
+    let name = format!("{}:{}", stat.st_dev, stat.st_ino);
+    assert!(leads_to_journal(Some(&name)));
+    assert!(!leads_to_journal(Some("8:0")));
+    assert!(!leads_to_journal(Some("nonsense")));
+    assert!(!leads_to_journal(None));
+}
