@@ -74,10 +74,24 @@ impl Diagnosis {
                  this host"
             }
             Self::PoolExhausted => "make the pool larger or the leases shorter",
-            Self::NoBootProgram { .. } => {
-                "install the package ipxe, or put a boot program for it under `programs` in the \
-                 configuration"
-            }
+            Self::NoBootProgram { arch } => match arch {
+                None
+                | Some(
+                    ArchType::X86_BIOS
+                    | ArchType::X86_BIOS_HTTP
+                    | ArchType::X64_UEFI
+                    | ArchType::X64_UEFI_HTTP
+                    | ArchType::EBC
+                    | ArchType::EBC_HTTP,
+                ) => {
+                    "install the package ipxe, or name a folder with a boot program for it: \
+                     --programs FOLDER, or folders under [programs]"
+                }
+                Some(_) => {
+                    "Debian's package ipxe has none: build one, and name its folder: \
+                     --programs FOLDER, or folders under [programs]"
+                }
+            },
         }
     }
 }

@@ -35,7 +35,7 @@ pub struct SummaryLine {
     /// Packets and files that it asked for again.
     pub repeats: u32,
     /// The stage after which the longest time passed, and that time.
-    pub slowest: Option<(Stage, Duration)>,
+    pub longest: Option<(Stage, Duration)>,
 }
 
 /// How a boot stands.
@@ -69,7 +69,7 @@ impl SummaryLine {
             None => Outcome::At(boot.reached),
         };
         // The last step of a boot that did not arrive has no end.
-        let slowest = boot
+        let longest = boot
             .steps()
             .map(|(step, lasted)| (step.stage, lasted))
             .max_by_key(|(_, lasted)| *lasted)
@@ -82,7 +82,7 @@ impl SummaryLine {
             took: boot.took(),
             bytes: boot.bytes,
             repeats,
-            slowest,
+            longest,
         }
     }
 }
@@ -123,8 +123,8 @@ impl fmt::Display for SummaryLine {
             Outcome::At(stage) => format!("stopped at {stage} after {took}"),
         };
         write!(f, "{}  {state:<24}  {:>8}", self.mac, Bytes(self.bytes).to_string())?;
-        if let Some((stage, lasted)) = self.slowest {
-            write!(f, "  slowest: {stage}, {}", Span(lasted))?;
+        if let Some((stage, lasted)) = self.longest {
+            write!(f, "  longest wait: {} after {stage}", Span(lasted))?;
         }
         if self.repeats > 0 {
             write!(f, "; {} repeated", Count(u64::from(self.repeats), "request"))?;

@@ -248,6 +248,9 @@ fn every_stage_that_can_go_silent_has_its_finding() {
         })
         .contains("no boot program for riscv64-uefi")
     );
+    let help = |arch| Diagnosis::NoBootProgram { arch: Some(arch) }.help();
+    assert!(help(ArchType::X64_UEFI).starts_with("install the package ipxe"));
+    assert!(help(ArchType::ARM64_UEFI).starts_with("Debian's package ipxe has none"));
 }
 
 #[test]
