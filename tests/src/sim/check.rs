@@ -46,6 +46,13 @@ impl Checks {
         self.held.insert(address, (machine, until));
     }
 
+    /// A machine gave its address back.
+    pub(super) fn release(&mut self, machine: u32, address: Ipv4Addr, now: Instant) {
+        let held = self.held.remove(&address);
+        let own = held.is_some_and(|(holder, _)| holder == machine);
+        self.ensure(own, now, || format!("machine {machine} gives {address} back, of {held:?}"));
+    }
+
     /// An address is offered to a machine: nobody else may hold it.
     pub(super) fn ensure_free(&self, machine: u32, address: Ipv4Addr, now: Instant) {
         if let Some((holder, until)) = self.held.get(&address) {

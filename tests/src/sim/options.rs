@@ -47,6 +47,9 @@ pub struct Options {
     pub http_connections: u32,
     /// Addresses that are left when every machine has one.
     pub spare_addresses: u32,
+    /// Whether there are addresses for seven machines in ten only, so that they have to be used
+    /// again: leases are short then, and machines that are up give theirs back or disappear.
+    pub scarce_addresses: bool,
     /// Whether iPXE is asked for the machine's facts before it gets its script.
     pub asks_for_facts: bool,
     /// Whether frames can be sent to stations that have no address yet.
@@ -87,6 +90,7 @@ impl Options {
             window_blocks_max: u16::try_from(pick(&[1, 4, 64])).expect("small"),
             http_connections: pick(&[64, 256, 2048]),
             spare_addresses: pick(&[0, 1, 100]),
+            scarce_addresses: pick(&[0, 0, 1]) == 1,
             asks_for_facts: pick(&[0, 0, 1]) == 1,
             link_unicast: pick(&[0, 1, 1]) == 1,
             program_bytes: u64::from(pick(&[0, 1456, 14_680, 70_001, 120_000])),

@@ -22,6 +22,8 @@ pub(super) struct Site {
     pub(super) view: View,
     /// Ports of the server from which files come by TFTP.
     pub(super) transfer_ports: u16,
+    /// Whether machines give their addresses back.
+    pub(super) scarce_addresses: bool,
     /// What clients may find under a name, without the machine's prefix: all that was ever there.
     files: BTreeMap<&'static str, Vec<Version>>,
 }
@@ -35,13 +37,14 @@ pub(super) const BIOS_PROGRAM: &str = "undionly.kpxe";
 pub(super) const UEFI_PROGRAM: &str = "snponly.efi";
 pub(super) const KERNEL: &str = "vmlinuz";
 pub(super) const INITRD: &str = "initrd.img";
-pub(super) const LEASE: Duration = Duration::from_secs(3600);
+const LONG_LEASE: Duration = Duration::from_secs(3600);
+const SHORT_LEASE: Duration = Duration::from_secs(300);
 
 impl Site {
     pub(super) fn new(options: &Options) -> Self {
         let pool = |first: Ipv4Addr, count: u32| Pool {
             first: (u32::from(first) + 1).into(),
-            last: (u32::from(first) + count + options.spare_addresses).into(),
+            last: (u32::from(first) + addresses(options, count)).into(),
         };
         let remote = (0..options.machines).filter(|id| relay::is_behind(*id)).count() as u32;
         let network = |address, pool, relays| Network {
@@ -54,7 +57,7 @@ impl Site {
             dns: Vec::new(),
             ntp: Vec::new(),
             domain: None,
-            lease: LEASE,
+            lease: if options.scarce_addresses { SHORT_LEASE } else { LONG_LEASE },
             relays,
             authoritative: true,
         };
@@ -78,7 +81,8 @@ impl Site {
         view.programs.insert(Loader::Ipxe, ArchType::X86_BIOS, BIOS_PROGRAM.into());
         view.programs.insert(Loader::Ipxe, ArchType::X64_UEFI, UEFI_PROGRAM.into());
         let transfer_ports = options.tftp_sockets.max(1);
-        let mut site = Self { view, transfer_ports, files: BTreeMap::new() };
+        let scarce_addresses = options.scarce_addresses;
+        let mut site = Self { view, transfer_ports, scarce_addresses, files: BTreeMap::new() };
         let lengths = [
             (BIOS_PROGRAM, options.program_bytes),
             (UEFI_PROGRAM, options.program_bytes + 1),
@@ -123,6 +127,15 @@ impl Site {
     pub(super) fn versions(&self, path: &str) -> Vec<Version> {
         let name = path.rsplit('/').next().expect("a text has a last part");
         self.files.get(name).cloned().unwrap_or_default()
+    }
+}
+
+/// Number of addresses for so many machines.
+fn addresses(options: &Options, machines: u32) -> u32 {
+    if options.scarce_addresses {
+        (machines * 7 / 10).max(1)
+    } else {
+        machines + options.spare_addresses
     }
 }
 

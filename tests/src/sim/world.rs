@@ -232,7 +232,9 @@ impl World {
     fn launch_up(&mut self, machine: u32, mut up: Up) {
         if relay::is_behind(machine) {
             match &mut up {
-                Up::Datagram { source, destination, payload } if destination.port() == 67 => {
+                Up::Datagram { source, destination, payload }
+                    if destination.ip().is_broadcast() =>
+                {
                     *source = relay::forward(payload);
                     *destination = SocketAddrV4::new(SERVER, 67);
                 }

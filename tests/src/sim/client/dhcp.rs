@@ -4,6 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use reveille_core::time::Instant;
+
 use super::{Context, Step};
 use crate::sim::site::SERVER;
 
@@ -30,6 +32,8 @@ pub(super) struct Dhcp {
     tries: usize,
     offer: Option<Reply>,
     requesting: bool,
+    /// When the original request was sent: a lease counts from there (RFC 2131 §4.4.1).
+    requested_at: Instant,
 }
 
 /// What a reply says.
@@ -44,7 +48,9 @@ pub(super) struct Reply {
     pub(super) file: String,
     class: Vec<u8>,
     ipxe: Vec<u8>,
-    pub(super) lease: Duration,
+    lease: Duration,
+    /// When the lease ends.
+    pub(super) until: Instant,
 }
 
 const OFFER: u8 = 2;
@@ -91,7 +97,8 @@ impl Style {
 impl Dhcp {
     pub(super) fn start(style: Style, context: &mut Context<'_>) -> Self {
         let xid = context.rng.next_u64() as u32;
-        let dhcp = Self { style, xid, tries: 0, offer: None, requesting: false };
+        let requested_at = context.now;
+        let dhcp = Self { style, xid, tries: 0, offer: None, requesting: false, requested_at };
         dhcp.send(context);
         dhcp
     }
@@ -128,7 +135,8 @@ impl Dhcp {
                     format!("offered {offered:?}, acknowledged {}", reply.address)
                 });
                 self.check(&reply, context);
-                Step::Done(reply)
+                let until = self.requested_at + reply.lease;
+                Step::Done(Reply { until, ..reply })
             }
             (NAK, true) => Step::Failed,
             _ => Step::Going,
@@ -137,6 +145,7 @@ impl Dhcp {
 
     fn request(&mut self, context: &mut Context<'_>) -> Step<Reply> {
         self.requesting = true;
+        self.requested_at = context.now;
         self.tries = 0;
         self.send(context);
         Step::Going
@@ -217,6 +226,21 @@ impl Dhcp {
     }
 }
 
+/// Gives an address back (RFC 2131 §4.4.6): no answer, no repetition.
+pub(super) fn release(context: &mut Context<'_>) {
+    let mut bytes = vec![0; 236];
+    bytes[..4].copy_from_slice(&[1, 1, 6, 0]);
+    bytes[4..8].copy_from_slice(&context.machine.to_be_bytes());
+    bytes[12..16].copy_from_slice(&context.address.octets());
+    bytes[28..34].copy_from_slice(&context.mac.0);
+    bytes.extend([99, 130, 83, 99, 53, 1, 7, 54, 4]);
+    bytes.extend(SERVER.octets());
+    bytes.push(255);
+    bytes.resize(300, 0);
+    let source = SocketAddrV4::new(context.address, 68);
+    context.send(source, SocketAddrV4::new(SERVER, 67), bytes);
+}
+
 fn guid_of(machine: u32) -> [u8; 16] {
     let mut hasher = DefaultHasher::new();
     machine.hash(&mut hasher);
@@ -255,6 +279,7 @@ fn parse(bytes: &[u8], xid: u32, context: &Context<'_>) -> Result<Option<Reply>,
         class: Vec::new(),
         ipxe: Vec::new(),
         lease: Duration::ZERO,
+        until: Instant::ZERO,
     };
     let mut at = 240;
     loop {

@@ -235,12 +235,18 @@ impl Machine {
         self.leave(context);
     }
 
-    fn enter(&self, context: &mut Context<'_>) {
+    fn enter(&mut self, context: &mut Context<'_>) {
         context.machine = self.id;
         context.mac = self.mac;
         context.address = self.address;
         context.ports = self.ports;
         context.serials = self.serials;
+        let uses_address =
+            matches!(self.stage, Stage::Router(..) | Stage::Tftp(_) | Stage::Http(..));
+        if uses_address && self.address_until <= context.now {
+            // No firmware renews a lease. One that takes longer must not go on.
+            self.fail(context);
+        }
     }
 
     fn leave(&mut self, context: &Context<'_>) {
@@ -301,7 +307,7 @@ impl Machine {
             format!("{} is an address of another network", reply.address)
         });
         self.address = reply.address;
-        self.address_until = context.now + reply.lease;
+        self.address_until = reply.until;
         context.address = self.address;
         context.checks.take(self.id, self.address, self.address_until, context.now);
         match style {
@@ -363,7 +369,7 @@ impl Machine {
             Purpose::Script => self.run_script(&fetched, context),
             // The kernel has started; its user space asks for an address, then reports.
             Purpose::System => self.begin_dhcp(dhcp::Style::System, context),
-            Purpose::Report => self.stage = Stage::Up,
+            Purpose::Report => self.transition_to_up(context),
         }
     }
 
@@ -397,11 +403,21 @@ impl Machine {
     /// An operating system runs and has an address.
     fn finish(&mut self, context: &mut Context<'_>) {
         if self.model == Model::System {
-            self.stage = Stage::Up;
-            return;
+            return self.transition_to_up(context);
         }
         let jobs = [Job { method: "POST", path: format!("/{}up", self.prefix()) }];
         self.begin_http(Purpose::Report, http::TOOL, jobs, context);
+    }
+
+    /// The machine runs. Where addresses are scarce it has done its work: every second one gives
+    /// its address back, the others disappear and let the lease end.
+    fn transition_to_up(&mut self, context: &mut Context<'_>) {
+        self.stage = Stage::Up;
+        if context.site.scarce_addresses && self.id.is_multiple_of(2) {
+            dhcp::release(context);
+            context.checks.release(self.id, self.address, context.now);
+            self.address_until = context.now;
+        }
     }
 
     /// The machine's own folder, as the server names it.
