@@ -10,6 +10,7 @@ mod source;
 mod tables;
 
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 use toml::de::DeTable;
 
@@ -48,8 +49,11 @@ impl Failure {
 /// # Errors
 /// All problems of the file, or the one that it cannot be read.
 pub fn load(path: &Path) -> Result<Configuration, Box<Failure>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(path, text),
+    match std::fs::read(path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => parse(path, text),
+            Err(error) => Err(Box::new(not_a_text(path, &error))),
+        },
         Err(error) => {
             let missing = error.kind() == std::io::ErrorKind::NotFound;
             let problem = if missing {
@@ -62,6 +66,17 @@ pub fn load(path: &Path) -> Result<Configuration, Box<Failure>> {
             Err(Box::new(Failure { problems: vec![problem], source }))
         }
     }
+}
+
+/// The failure of a file that is no text: its first byte that cannot be one.
+fn not_a_text(path: &Path, error: &FromUtf8Error) -> Failure {
+    let at = error.utf8_error().valid_up_to();
+    // Up to there the text shown has the same bytes; there it has a mark of three.
+    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+    let problem = Problem::error(Place::bytes(at..at + 3), "this is no text in UTF-8")
+        .help("save the file as UTF-8");
+    let (nothing, _) = DeTable::parse_recoverable("");
+    Failure { problems: vec![problem], source: Source::new(path, text, nothing.get_ref()) }
 }
 
 /// Reads `text` as if it were the content of the file `path`.

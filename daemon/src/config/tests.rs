@@ -135,6 +135,16 @@ uuid = "123"
 }
 
 #[test]
+fn a_file_in_another_encoding_is_marked_where_it_is_no_text() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("reveille.toml");
+    fs::write(&path, b"[images]\n# gr\xfc\xdfe\nroot = \"/srv\"\n").expect("a file");
+    let report = load(&path).expect_err("it is Latin-1").report(false);
+    assert!(report.starts_with("error: this is no text in UTF-8"), "{report}");
+    assert!(report.contains("reveille.toml:2:5"), "{report}");
+}
+
+#[test]
 fn a_missing_file_says_how_to_name_another() {
     let failure = load(Path::new("/no/such/reveille.toml")).expect_err("it is not there");
     insta::assert_snapshot!(failure.report(false), @r"
