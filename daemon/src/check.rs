@@ -89,7 +89,7 @@ fn summary(path: &Path, site: &Site, built: &Built, programs: &Found) -> String 
     }
     lines.push("Profiles".to_owned());
     if site.profiles.is_empty() {
-        lines.push("  none: machines get an address, but nothing to boot".to_owned());
+        lines.push("  none: machines get nothing to boot".to_owned());
     }
     lines.extend(site.profiles.iter().map(profile_line));
     lines.push("Machines".to_owned());

@@ -26,6 +26,7 @@ use tracing::{debug, info, warn};
 use self::reload::Outcome;
 use self::tally::Tally;
 use crate::images::{Change, Sources, Watch};
+use crate::problem::Problem;
 use crate::serve::{Origin, Ports, Stock};
 use crate::site::Site;
 use crate::terminal::{Boots, Style, Terminal};
@@ -63,6 +64,8 @@ pub(crate) struct Control {
     pub(crate) origin: Origin,
     pub(crate) ports: Ports,
     pub(crate) sources: Sources,
+    /// What the operator has been warned of.
+    pub(crate) warnings: Vec<Problem>,
     pub(crate) roles: Roles,
     pub(crate) terminal: Terminal,
     pub(crate) style: Style,
@@ -112,6 +115,8 @@ struct Loop {
     origin: Origin,
     ports: Ports,
     sources: Sources,
+    /// What was warned of and still holds: a change of images does not repeat it.
+    warnings: Vec<Problem>,
     /// Away while a job has it.
     stock: Option<Stock>,
     job: Option<JoinHandle<(Stock, Outcome)>>,
@@ -181,7 +186,7 @@ impl Signals {
 
 impl Loop {
     fn new(control: Control) -> anyhow::Result<Self> {
-        let Control { server, mut stock, site, origin, ports, sources, .. } = control;
+        let Control { server, mut stock, site, origin, ports, sources, warnings, .. } = control;
         let Control { roles, terminal, style, .. } = control;
         stock.note_served();
         // Overruns are harmless: any change makes us look at everything.
@@ -201,6 +206,7 @@ impl Loop {
             origin,
             ports,
             sources,
+            warnings,
             stock: Some(stock),
             job: None,
             next: Wanted::default(),

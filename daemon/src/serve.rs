@@ -98,6 +98,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         origin,
         ports,
         sources: prepared.sources.clone(),
+        warnings: prepared.warnings.clone(),
         roles: prepared.roles.clone(),
         terminal,
         style,

@@ -132,7 +132,10 @@ impl Loop {
             debug!("nothing has changed");
             return;
         }
-        report(&prepared.warnings, source.as_ref());
+        let is_due = |warning: &&Problem| why == Why::Reload || !self.warnings.contains(warning);
+        let warnings: Vec<Problem> = prepared.warnings.iter().filter(is_due).cloned().collect();
+        report(&warnings, source.as_ref());
+        self.warnings.clone_from(&prepared.warnings);
         for (path, fate) in &prepared.changes {
             debug!("{path} {}", fate_label(*fate));
         }
