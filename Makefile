@@ -40,7 +40,7 @@ bench: ## The benches, with the peers beside
 peers: ## Reveille beside dnsmasq, nginx and Kea in turn: medians and ratios (15 minutes)
 	scripts/install-packages bench
 	cargo build --release --locked --package reveille --package reveille-bench
-	for contest in tftp http dhcp; do \
+	for contest in tftp http http-loopback dhcp; do \
 	    $(private) "$${CARGO_TARGET_DIR:-target}/release/peers" $$contest; \
 	done
 

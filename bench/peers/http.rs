@@ -5,29 +5,29 @@ use std::time::Duration;
 
 use crate::contest::{Contender, Contest, Figure, quantile};
 use crate::download::{Download, fetch};
-use crate::pair::{Pair, SERVER, Server, noise};
+use crate::pair::{Pair, Path, SERVER, Server, noise};
 
-pub(crate) fn contest() -> Contest {
+pub(crate) fn contest(path: Path) -> Contest {
     Contest {
         title: format!(
-            "HTTP: {CONNECTIONS} connections, {} MiB again and again for {} s",
+            "HTTP over {path:?}: {CONNECTIONS} connections, {} MiB again and again for {} s",
             FILE_BYTES >> 20,
             DURATION.as_secs()
         ),
         contenders: [
-            Contender { name: "nginx", measure: Box::new(|| measure(nginx)) },
-            Contender { name: "Reveille", measure: Box::new(|| measure(reveille)) },
+            Contender { name: "nginx", measure: Box::new(move || measure(nginx, path)) },
+            Contender { name: "Reveille", measure: Box::new(move || measure(reveille, path)) },
         ],
     }
 }
 
-fn measure(start: fn(&Pair) -> Server) -> Vec<Figure> {
+fn measure(start: fn(&Pair) -> Server, path: Path) -> Vec<Figure> {
     let pair = Pair::new();
     let file = noise(FILE_BYTES);
     pair.write("boot/vmlinuz", &file);
     let server = start(&pair);
     let address = SocketAddr::from((SERVER, 80));
-    let whole = pair.load(|| fetch(address, "/vmlinuz")).expect("it serves");
+    let whole = pair.load(path, || fetch(address, "/vmlinuz")).expect("it serves");
     assert!(whole == file, "the bytes are those of the file");
     let before = server.cpu_seconds();
     let download = Download {
@@ -36,7 +36,7 @@ fn measure(start: fn(&Pair) -> Server) -> Vec<Figure> {
         path: "/vmlinuz",
         duration: DURATION,
     };
-    let mut outcome = pair.load(|| download.run()).expect("it serves all connections");
+    let mut outcome = pair.load(path, || download.run()).expect("it serves all connections");
     let cpu = server.cpu_seconds() - before;
     let gigabytes = outcome.bytes as f64 / 1e9;
     vec![

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo build --release -p reveille -p reveille-bench
-//! target/release/peers tftp|http|dhcp [rounds] [name of one contender]
+//! target/release/peers tftp|http|http-loopback|dhcp [rounds] [name of one contender]
 //! ```
 //!
 //! Server and clients live in two network namespaces that are joined by a veth pair and have no
@@ -22,6 +22,7 @@ mod tftp;
 use std::process::ExitCode;
 
 use contest::Contest;
+use pair::Path;
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
@@ -29,10 +30,13 @@ fn main() -> ExitCode {
     let rounds = words.next().and_then(|word| word.parse().ok()).unwrap_or(ROUNDS);
     let contest: Contest = match comparison.as_str() {
         "tftp" => tftp::contest(),
-        "http" => http::contest(),
+        "http" => http::contest(Path::Cable),
+        "http-loopback" => http::contest(Path::Loopback),
         "dhcp" => dhcp::contest(),
         _ => {
-            println!("peers tftp|http|dhcp [rounds, {ROUNDS} unless told] [one contender]");
+            println!(
+                "peers tftp|http|http-loopback|dhcp [rounds, {ROUNDS} unless told] [one contender]"
+            );
             return ExitCode::from(2);
         }
     };

@@ -27,6 +27,15 @@ pub(crate) struct Pair {
     folder: TempDir,
 }
 
+/// How clients reach the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// Over the veth pair, with the frames of an Ethernet.
+    Cable,
+    /// From the server's own host, with packets of 64 KiB.
+    Loopback,
+}
+
 /// A server that runs; its end is the end of this.
 pub(crate) struct Server {
     process: Process,
@@ -98,9 +107,13 @@ impl Pair {
         }
     }
 
-    /// Runs `work` as the clients, on core 1.
-    pub(crate) fn load<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.client.run(|| {
+    /// Runs `work` as clients behind `path`, on core 1.
+    pub(crate) fn load<T: Send>(&self, path: Path, work: impl FnOnce() -> T + Send) -> T {
+        let namespace = match path {
+            Path::Cable => &self.client,
+            Path::Loopback => &self.server,
+        };
+        namespace.run(|| {
             let mut cores = CpuSet::new();
             cores.set(1);
             sched_setaffinity(None, &cores).expect("this machine has two cores");

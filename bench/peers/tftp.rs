@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::contest::{Contender, Contest, Figure, quantile};
-use crate::pair::{Pair, SERVER, Server, noise};
+use crate::pair::{Pair, Path, SERVER, Server, noise};
 use crate::storm::Storm;
 
 pub(crate) fn contest() -> Contest {
@@ -32,7 +32,8 @@ fn measure(start: fn(&Pair) -> Server) -> Vec<Figure> {
         block_bytes: BLOCK_BYTES,
         file: &file,
     };
-    let mut outcome = pair.load(|| storm.run()).expect("sockets work in a namespace of ours");
+    let mut outcome =
+        pair.load(Path::Cable, || storm.run()).expect("sockets work in a namespace of ours");
     let cpu = server.cpu_seconds() - before;
     let gigabytes = (outcome.seconds.len() * FILE_BYTES) as f64 / 1e9;
     let last = quantile(&mut outcome.seconds, 1.0);
