@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Write};
 use std::io;
+use std::sync::OnceLock;
 
 use anyhow::{Context, anyhow};
 use jiff::Zoned;
@@ -25,6 +26,14 @@ pub const BOOT: &str = "reveille::boot";
 /// The variable that overrides what is logged.
 pub const VARIABLE: &str = "REVEILLE_LOG";
 
+/// What [`start`] was given.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// How this process logs; nothing before [`start`].
+pub fn format() -> Option<LogFormat> {
+    FORMAT.get().copied()
+}
+
 /// Starts logging for the whole process.
 ///
 /// What is logged comes from, in this order, [`VARIABLE`], `-v` on the command line
@@ -39,6 +48,7 @@ pub fn start(
     terminal: &Terminal,
 ) -> anyhow::Result<()> {
     let filter = directives(std::env::var(VARIABLE).ok().as_deref(), verbosity, filter)?;
+    FORMAT.get_or_init(|| format);
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(Messages(terminal.clone()));
     match format {

@@ -33,10 +33,27 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            terminal.message(words(&error, terminal.traits().colour_err).as_bytes());
+            tell(&error, log, &terminal);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says why the program ends, in the form of all its messages.
+fn tell(error: &anyhow::Error, log: LogArgs, terminal: &Terminal) {
+    let wanted = logging::format().or_else(|| log.log_format.map(LogFormat::from));
+    let is_json = wanted == Some(LogFormat::Json);
+    // The command line may have been understood and the configuration not.
+    if is_json
+        && (logging::format().is_some()
+            || logging::start(LogFormat::Json, log.verbose, None, terminal).is_ok())
+    {
+        let text = words(error, false);
+        let text = text.trim_end();
+        tracing::error!("{}", text.strip_prefix("error: ").unwrap_or(text));
+        return;
+    }
+    terminal.message(words(error, terminal.traits().colour_err).as_bytes());
 }
 
 fn run_boot(args: &BootArgs, log: LogArgs, terminal: &Terminal) -> anyhow::Result<()> {

@@ -261,6 +261,24 @@ fn missing_images_are_named() {
 }
 
 #[test]
+fn who_reads_json_gets_failures_in_json() {
+    let link = Link::new();
+    let site = serving(&link, "").replace("interface", "interfase");
+    let configuration = link.write("reveille.toml", site);
+    for words in [vec!["boot", "/nowhere/vmlinuz"], vec!["serve", "--config", path(&configuration)]]
+    {
+        let said = refused(&link, || {
+            let mut command = link.server().command(path(&binary()));
+            command.args(&words).args(["--log-format", "json"]);
+            command
+        });
+        let line = said.trim_end();
+        assert!(line.starts_with('{') && line.ends_with('}'), "{words:?}: {said}");
+        assert!(!line.contains('\n') && line.contains("\"level\":\"ERROR\""), "{words:?}: {said}");
+    }
+}
+
+#[test]
 fn a_bad_file_is_explained_by_line_and_column() {
     let link = Link::new();
     let site = serving(&link, "").replace("interface", "interfase");
