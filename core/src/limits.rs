@@ -85,6 +85,10 @@ pub const TFTP_TRANSFERS_MAX: u32 = 16_384;
 /// address translator stays below.
 pub const TFTP_UNCONFIRMED_PER_SOURCE_MAX: u16 = 1024;
 
+/// How long a transfer that nobody has acknowledged keeps its place when all are taken: longer
+/// than any round trip, shorter than a flood of forged requests needs to take all places.
+pub const TFTP_UNCONFIRMED_MIN: Duration = Duration::from_secs(1);
+
 /// ERROR packets of one shard that wait to be sent. Clients that get none ask again.
 pub const TFTP_REFUSALS_MAX: usize = 256;
 

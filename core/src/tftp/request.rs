@@ -115,11 +115,11 @@ impl TftpServer {
                 return self.not_found(datagram, mac, shown, now);
             }
             Resource::File(file) => {
-                self.admit(datagram)?;
+                self.admit(datagram, now)?;
                 Content { source: Source::Image(file.image), len: file.len }
             }
             Resource::Document(kind) => {
-                self.admit(datagram)?;
+                self.admit(datagram, now)?;
                 match self.render(datagram, kind, claims, view) {
                     Ok(content) => content,
                     Err(error) => {
@@ -138,8 +138,12 @@ impl TftpServer {
 
     /// Whether there is room for one more transfer. If not, silence is the best answer: the client
     /// comes back in a second or four.
-    fn admit(&mut self, datagram: &Datagram<'_>) -> Result<(), Discard> {
-        if self.sessions.is_full() || !self.guard.admit(datagram.source.ip()) {
+    fn admit(&mut self, datagram: &Datagram<'_>, now: Instant) -> Result<(), Discard> {
+        if !self.guard.admit(datagram.source.ip()) {
+            return Err(Discard::Overload);
+        }
+        if self.sessions.is_full() && !self.make_room(now) {
+            self.guard.release(datagram.source.ip());
             return Err(Discard::Overload);
         }
         Ok(())

@@ -59,6 +59,8 @@ pub struct TftpServer {
     running: ReadyRing,
     /// Sessions with output that have not been acknowledged yet.
     beginning: ReadyRing,
+    /// Sessions that have not been acknowledged yet, the oldest first.
+    unconfirmed: ReadyRing,
     /// Turns that `running` had since `beginning` had one.
     turns: u32,
     wheel: TimerWheel,
@@ -87,6 +89,7 @@ impl TftpServer {
             hash: KeyedHash::new(&mut rng),
             running: ReadyRing::new(config.transfers),
             beginning: ReadyRing::new(config.transfers),
+            unconfirmed: ReadyRing::new(config.transfers),
             turns: 0,
             wheel: TimerWheel::new(config.transfers),
             documents: DocumentPool::new(limits::DOCUMENTS_MAX.min(config.transfers)),
@@ -116,6 +119,7 @@ impl TftpServer {
         let verdict = session.on_ack(block, now)?;
         if session.is_confirmed() && !was_confirmed {
             self.guard.release(datagram.source.ip());
+            self.unconfirmed.remove(slot);
         }
         self.obey(slot, verdict, now);
         Ok(())
@@ -211,7 +215,20 @@ impl TftpServer {
         }
         let handle = self.sessions.insert(session).expect("there is room for a new session");
         self.index.insert(self.hash.hash(&client), handle.slot);
+        self.unconfirmed.push(handle.slot);
         self.settle(handle.slot);
+    }
+
+    /// Ends the oldest transfer that nobody has acknowledged, if it had time enough; tells whether
+    /// there is a place now.
+    pub(super) fn make_room(&mut self, now: Instant) -> bool {
+        let Some(slot) = self.unconfirmed.first() else { return false };
+        let session = self.sessions.at(slot).expect("only live sessions wait for an answer");
+        let is_late = now - session.started() >= limits::TFTP_UNCONFIRMED_MIN;
+        if is_late {
+            self.end(slot, Outcome::TimedOut, now);
+        }
+        is_late
     }
 
     /// Ends a transfer and frees all that it holds.
@@ -222,6 +239,7 @@ impl TftpServer {
         let session = self.sessions.remove(handle).expect("only a live session ends");
         self.running.remove(slot);
         self.beginning.remove(slot);
+        self.unconfirmed.remove(slot);
         self.wheel.cancel(slot);
         match session.content().source {
             Source::Image(image) => self.pins.unpin(image),

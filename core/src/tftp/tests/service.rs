@@ -19,6 +19,30 @@ fn a_full_server_is_silent_and_counts() {
 }
 
 #[test]
+fn requests_that_nobody_confirms_make_room_after_a_while() {
+    // A flood of forged requests must not keep out those who are there.
+    let mut lab = Lab::with(TftpConfig { transfers: 3, ..TftpConfig::default() });
+    lab.ask(client(1000), &rrq("4096", &[])).unwrap();
+    let first = lab.poll_one();
+    lab.ack(&first, 1).unwrap();
+    for port in 1001..1003 {
+        lab.ask(client(port), &rrq("512", &[])).unwrap();
+    }
+    lab.poll_all();
+    assert_eq!(lab.ask(client(1003), &rrq("512", &[])), Err(Discard::Overload));
+    lab.advance(limits::TFTP_UNCONFIRMED_MIN);
+    for port in 1003..1005 {
+        lab.ask(client(port), &rrq("512", &[])).unwrap();
+    }
+    assert_eq!(lab.outcomes(), [Outcome::TimedOut; 2]);
+    assert_eq!(lab.ask(client(1005), &rrq("512", &[])), Err(Discard::Overload));
+    assert_eq!(lab.server.sessions(), 3);
+    // The one that runs goes on.
+    lab.ack(&first, 2).unwrap();
+    assert!(lab.poll_all().iter().any(|sent| sent.bytes == data(4096, 512, 3)));
+}
+
+#[test]
 fn one_source_cannot_take_all_places_without_confirming() {
     let config = TftpConfig { transfers: 64, unconfirmed_per_source: 3, ..TftpConfig::default() };
     let mut lab = Lab::with(config);
