@@ -25,7 +25,10 @@ fn measure(start: fn(&Pair) -> Server) -> Vec<Figure> {
     for rate in RATES {
         let mut attempts = (0..TRIES).map(|_| attempt(start, rate));
         let Some(held) = attempts.find(|attempt| attempt.lost_percent < 1.0) else { break };
-        best = held;
+        // Beyond its own limit perfdhcp completes less, whatever the server could do.
+        if held.done_per_second > best.done_per_second {
+            best = held;
+        }
     }
     vec![
         Figure::new("DORA/s", best.done_per_second),
