@@ -22,8 +22,10 @@ pub const SPLIT_SEGMENTS_MAX: u16 = 44;
 /// Bytes of all datagrams of one split send, headers included (65,535 less IP and UDP headers).
 pub const SPLIT_BYTES_MAX: u32 = 65_507;
 
-/// Bytes of image behind one stream transmit: plain sends from a mapping were best with it.
-pub const STREAM_CHUNK_BYTES: u32 = 256 * 1024;
+/// Bytes of image behind one stream transmit. With 64 downloads at one time, 96 KiB took 0.7
+/// times the processor time of 256 KiB and 0.25 times that of 1 MiB: what is copied is still in
+/// the cache when the peer takes it.
+pub const STREAM_CHUNK_BYTES: u32 = 96 * 1024;
 
 /// Images that can be mapped at one time. Each costs a mapping, of which Linux allows 65,530
 /// (`vm.max_map_count`).
