@@ -1,0 +1,1 @@
+//! Simulated PXE clients, ten thousand at a time, against any boot server.
