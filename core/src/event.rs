@@ -1,7 +1,6 @@
 //! What happened, told once: the raw material of timelines, logs and metrics.
 
-use alloc::boxed::Box;
-use alloc::vec;
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
@@ -166,9 +165,13 @@ pub enum Outcome {
 }
 
 /// The events of one engine that its driver has not taken yet: bounded, newest kept.
+///
+/// Memory is reserved at once and touched as far as events have ever gathered.
 #[derive(Debug)]
 pub struct EventQueue {
-    ring: Box<[Option<Event>]>,
+    /// The places that have been used; the rest of the capacity is reserved.
+    ring: Vec<Event>,
+    capacity: usize,
     first: usize,
     len: usize,
     lost: u64,
@@ -181,18 +184,23 @@ impl EventQueue {
     /// If `capacity` is zero.
     pub fn new(capacity: usize) -> Self {
         assert!(capacity > 0, "a queue without room loses every event");
-        Self { ring: vec![None; capacity].into_boxed_slice(), first: 0, len: 0, lost: 0 }
+        Self { ring: Vec::with_capacity(capacity), capacity, first: 0, len: 0, lost: 0 }
     }
 
     /// Adds an event; the oldest makes room if nobody took it.
     pub fn push(&mut self, event: Event) {
-        let capacity = self.ring.len();
-        if self.len == capacity {
-            self.first = (self.first + 1) % capacity;
+        if self.len == self.capacity {
+            self.first = (self.first + 1) % self.capacity;
             self.len -= 1;
             self.lost += 1;
         }
-        self.ring[(self.first + self.len) % capacity] = Some(event);
+        let place = (self.first + self.len) % self.capacity;
+        if place < self.ring.len() {
+            self.ring[place] = event;
+        } else {
+            assert!(place == self.ring.len(), "places are used one after the other");
+            self.ring.push(event);
+        }
         self.len += 1;
     }
 
@@ -201,11 +209,11 @@ impl EventQueue {
         if self.len == 0 {
             return None;
         }
-        let event = self.ring[self.first].take();
-        self.first = (self.first + 1) % self.ring.len();
+        let event = self.ring[self.first];
         self.len -= 1;
-        assert!(event.is_some(), "a counted place holds an event");
-        event
+        // An empty queue begins again at its first place, whose memory is warm.
+        self.first = if self.len == 0 { 0 } else { (self.first + 1) % self.capacity };
+        Some(event)
     }
 
     /// Events that were overwritten before anybody took them.

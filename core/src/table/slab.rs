@@ -1,6 +1,5 @@
 //! Values in numbered slots, named by slot and generation.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A value in a [`Slab`]: stale names (of a value that is gone) find nothing.
@@ -28,9 +27,14 @@ impl Handle {
 }
 
 /// Up to `capacity` values in slots; all operations are O(1), only [`Slab::iter`] is not.
+///
+/// The memory is reserved at once and touched slot by slot, so a table that is sized for the worst
+/// minute costs nothing in the others.
 #[derive(Debug)]
 pub struct Slab<T> {
-    entries: Box<[Entry<T>]>,
+    /// The slots that have been used; the rest of the capacity is reserved.
+    entries: Vec<Entry<T>>,
+    capacity: u32,
     /// The slot freed last is used next: its memory is warm.
     first_free: Option<u32>,
     len: u32,
@@ -55,14 +59,8 @@ impl<T> Slab<T> {
     /// If `capacity` is `u32::MAX`, which the ready ring and the timer wheel use as a mark.
     pub fn new(capacity: u32) -> Self {
         assert!(capacity < u32::MAX, "the largest slot number is a mark");
-        let entries: Vec<Entry<T>> = (1..=capacity)
-            .map(|next| Entry {
-                generation: 0,
-                state: State::Free { next: (next < capacity).then_some(next) },
-            })
-            .collect();
-        let first_free = (capacity > 0).then_some(0);
-        Self { entries: entries.into_boxed_slice(), first_free, len: 0 }
+        let entries = Vec::with_capacity(capacity as usize);
+        Self { entries, capacity, first_free: None, len: 0 }
     }
 
     /// Stores `value` and tells its name.
@@ -71,8 +69,7 @@ impl<T> Slab<T> {
     /// The value back if all slots are taken.
     pub fn insert(&mut self, value: T) -> Result<Handle, T> {
         let Some(slot) = self.first_free else {
-            assert!(self.len == self.capacity(), "without a free slot all are taken");
-            return Err(value);
+            return self.insert_fresh(value);
         };
         let entry = &mut self.entries[slot as usize];
         let State::Free { next } = entry.state else {
@@ -82,6 +79,18 @@ impl<T> Slab<T> {
         entry.state = State::Taken(value);
         self.len += 1;
         Ok(Handle { slot, generation: entry.generation })
+    }
+
+    /// Stores `value` in a slot that has never been used.
+    fn insert_fresh(&mut self, value: T) -> Result<Handle, T> {
+        assert!(self.len as usize == self.entries.len(), "without a free slot all are taken");
+        if self.is_full() {
+            return Err(value);
+        }
+        let handle = Handle { slot: self.len, generation: 0 };
+        self.entries.push(Entry { generation: 0, state: State::Taken(value) });
+        self.len += 1;
+        Ok(handle)
     }
 
     /// Takes the value out; its slot is free again.
@@ -174,13 +183,12 @@ impl<T> Slab<T> {
 
     /// Whether all slots are taken.
     pub const fn is_full(&self) -> bool {
-        self.first_free.is_none()
+        self.len == self.capacity
     }
 
     /// Number of slots.
-    #[expect(clippy::cast_possible_truncation, reason = "built from a 32-bit capacity")]
     pub const fn capacity(&self) -> u32 {
-        self.entries.len() as u32
+        self.capacity
     }
 }
 
