@@ -6,7 +6,7 @@ use tracing::{Level, debug, enabled, info, warn};
 use super::{Paint, Terminal};
 use crate::logging::BOOT;
 use crate::timeline::{
-    Entry, Throttle, Timelines, UnderWay, Verdict, Weight, What, protocol_label,
+    Crowd, Entry, Throttle, Timelines, UnderWay, Verdict, Weight, What, protocol_label,
 };
 use crate::units::{Bytes, Count, Span};
 
@@ -28,15 +28,17 @@ pub struct Boots {
     terminal: Terminal,
     style: Style,
     throttle: Throttle,
+    crowd: Crowd,
 }
 
 impl Boots {
     /// Tells on `terminal`.
     pub fn new(terminal: Terminal, style: Style) -> Self {
-        Self { terminal, style, throttle: Throttle::default() }
+        Self { terminal, style, throttle: Throttle::default(), crowd: Crowd::default() }
     }
 
-    /// Tells one entry, unless too many of its kind were told just now.
+    /// Tells one entry, unless too many of its kind were told just now: stages of a crowd are
+    /// counted and told by [`Boots::refresh`].
     pub fn tell(&mut self, entry: &Entry, now: Instant) {
         // In a storm most entries are details that nobody wants to see.
         if entry.what.weight() == Weight::Detail && !enabled!(target: BOOT, Level::DEBUG) {
@@ -49,6 +51,10 @@ impl Boots {
                 Verdict::ShowLast => is_last = true,
                 Verdict::Hold => return,
             }
+        }
+        let is_stage = entry.what.weight() == Weight::Stage;
+        if is_stage && !enabled!(target: BOOT, Level::DEBUG) && !self.crowd.admit(entry, now) {
+            return;
         }
         match (self.style, entry.what.weight()) {
             (_, Weight::Detail) => log(entry),
@@ -69,14 +75,27 @@ impl Boots {
         for (kind, count) in self.throttle.expire(now) {
             info!("{} more: {kind}", Count(count, "warning"));
         }
+        if let Some(digest) = self.crowd.expire(now) {
+            self.tell_digest(&digest);
+        }
         if self.style == Style::Lines && self.terminal.traits().live {
             self.terminal.show(block(timelines.under_way(now)));
         }
     }
 
-    /// Takes away what is shown about machines under way.
-    pub fn finish(&self) {
+    /// Tells what was held back and takes away what is shown about machines under way.
+    pub fn finish(&mut self) {
+        if let Some(digest) = self.crowd.take() {
+            self.tell_digest(&digest);
+        }
         self.terminal.show(Vec::new());
+    }
+
+    fn tell_digest(&self, digest: &str) {
+        match self.style {
+            Style::Lines => self.terminal.line(digest),
+            Style::Messages => info!(target: BOOT, "{digest}"),
+        }
     }
 }
 

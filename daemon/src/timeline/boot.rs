@@ -1,5 +1,6 @@
 //! One boot of one machine, folded from its events.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -63,12 +64,26 @@ pub(super) struct Fetch {
 pub(super) struct Step {
     pub(super) stage: Stage,
     pub(super) firmware: Firmware,
-    /// The file; empty for a stage without.
-    pub(super) name: Box<str>,
+    /// The file, if the stage has one.
+    file: Option<FileDigest>,
     pub(super) started: Instant,
     /// Whether the file arrived.
     pub(super) done: bool,
     pub(super) repeats: u32,
+}
+
+/// Stands for a file's name: of a file that went by, only its sameness matters, and ten thousand
+/// machines remember the same dozen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileDigest(u64);
+
+impl FileDigest {
+    /// `None` for the empty name.
+    fn of(name: &str) -> Option<Self> {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        (!name.is_empty()).then(|| Self(hasher.finish()))
+    }
 }
 
 /// Whether an event says something new about a boot.
@@ -252,7 +267,7 @@ impl Boot {
     /// Enters a step, or counts that it is repeated.
     fn step(&mut self, stage: Stage, name: &str, at: Instant) -> News {
         if let Some(step) = self.find(stage, name) {
-            if step.name.is_empty() {
+            if step.file.is_none() {
                 step.repeats += 1;
             }
             return News::Repeated;
@@ -264,7 +279,7 @@ impl Boot {
             self.steps.push(Step {
                 stage,
                 firmware: self.firmware,
-                name: name.into(),
+                file: FileDigest::of(name),
                 started: at,
                 done: false,
                 repeats: 0,
@@ -274,10 +289,10 @@ impl Boot {
     }
 
     fn find(&mut self, stage: Stage, name: &str) -> Option<&mut Step> {
-        let firmware = self.firmware;
+        let (firmware, file) = (self.firmware, FileDigest::of(name));
         self.steps
             .iter_mut()
-            .find(|step| step.stage == stage && step.firmware == firmware && *step.name == *name)
+            .find(|step| step.stage == stage && step.firmware == firmware && step.file == file)
     }
 
     /// The finding that is due at `now`, told once.

@@ -5,6 +5,7 @@
 //! noticed. Pure: time comes with the events, and what is worth telling comes back as [`Entry`].
 
 mod boot;
+mod crowd;
 mod diagnosis;
 mod entry;
 mod stage;
@@ -22,13 +23,14 @@ use reveille_core::mac::MacAddr;
 use reveille_core::time::Instant;
 
 use self::boot::{Boot, News, describe};
+pub use self::crowd::Crowd;
 pub use self::diagnosis::Diagnosis;
 pub use self::entry::{Entry, Weight, What, Who, protocol_label};
 pub use self::stage::{Roles, Stage, is_probe, plain_name};
 pub use self::summary::{Outcome, Summary, SummaryLine};
 pub use self::throttle::{Throttle, Verdict};
 
-/// Machines remembered: a full /16. Each takes about 2 KiB once it has booted.
+/// Machines remembered: a full /16. Each takes less than 1 KiB once it has booted.
 pub const MACHINES_MAX: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
 /// The timelines of the machines heard of most recently.
