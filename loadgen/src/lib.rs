@@ -1,1 +1,6 @@
 //! Simulated PXE clients, ten thousand at a time, against any boot server.
+
+pub mod client;
+pub mod model;
+pub mod time;
+pub mod wire;
