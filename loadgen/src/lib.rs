@@ -2,5 +2,7 @@
 
 pub mod client;
 pub mod model;
+pub mod record;
+pub mod report;
 pub mod time;
 pub mod wire;
