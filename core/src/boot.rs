@@ -3,9 +3,10 @@
 use core::fmt::{self, Write};
 use core::net::Ipv4Addr;
 
+use crate::digits;
 use crate::document::BaseUrl;
 use crate::identity::{ClientIdentity, Firmware};
-use crate::node::{HyphenMac, NodePrefix};
+use crate::node::NodePrefix;
 use crate::view::{Loader, Profile, View};
 use crate::wire::pxe::ArchType;
 
@@ -47,10 +48,10 @@ impl Plan {
     }
 
     /// The name or URL of the boot file; empty for none.
-    pub fn file(&self) -> &str {
+    pub fn file(&self) -> &[u8] {
         match &self.boot {
-            Boot::File { file, .. } => file.as_str(),
-            Boot::Nothing | Boot::NoProgram | Boot::Tree | Boot::Config => "",
+            Boot::File { file, .. } => file.as_bytes(),
+            Boot::Nothing | Boot::NoProgram | Boot::Tree | Boot::Config => &[],
         }
     }
 }
@@ -190,10 +191,10 @@ impl Site<'_> {
             let mut name = BootFile::default();
             if by_url {
                 let base = BaseUrl { server: self.server, port: self.view.ports.http };
-                write!(name, "{base}").ok()?;
+                base.write_to(&mut name).ok()?;
             }
             if let Some(prefix) = prefix {
-                write!(name, "{prefix}").ok()?;
+                prefix.write_to(&mut name).ok()?;
             }
             name.write_str(file).ok()?;
             Some(name)
@@ -252,9 +253,17 @@ impl ArchBase {
 #[derive(Clone, Copy, Debug)]
 pub struct ConfigName(pub NodePrefix);
 
+impl ConfigName {
+    /// Writes the name as its `Display` does.
+    pub(crate) fn write_to(&self, out: &mut impl Write) -> fmt::Result {
+        out.write_str("pxelinux.cfg/01-")?;
+        digits::write_octets(out, self.0.mac.0, b'-')
+    }
+}
+
 impl fmt::Display for ConfigName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pxelinux.cfg/01-{}", HyphenMac(self.0.mac))
+        self.write_to(f)
     }
 }
 

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::net::Ipv4Addr;
 
+use crate::digits;
 use crate::identity::ClientIdentity;
 use crate::node::{HyphenMac, NodePrefix};
 use crate::view::{ProfileId, View};
@@ -243,12 +244,22 @@ pub struct BaseUrl {
     pub port: u16,
 }
 
+impl BaseUrl {
+    /// Writes the URL as its `Display` does.
+    pub(crate) fn write_to(self, out: &mut impl Write) -> fmt::Result {
+        out.write_str("http://")?;
+        digits::write_address(out, self.server)?;
+        if self.port != 80 {
+            out.write_str(":")?;
+            digits::write_decimal(out, self.port)?;
+        }
+        out.write_str("/")
+    }
+}
+
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port {
-            80 => write!(f, "http://{}/", self.server),
-            port => write!(f, "http://{}:{port}/", self.server),
-        }
+        self.write_to(f)
     }
 }
 

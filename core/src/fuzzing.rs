@@ -7,7 +7,7 @@ use crate::limits::{DHCP_MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
 use crate::wire::dhcp4::Message;
 use crate::wire::dhcp4_options::{OptionValue, Options};
 use crate::wire::http::{Parsed, RequestHead};
-use crate::wire::pxe::{PxeOptions, VendorClass};
+use crate::wire::pxe::{ClassDetail, PxeOptions, VendorClass};
 use crate::wire::{ipv4_udp, ndp, path, tftp};
 
 /// A target: takes any bytes, and panics where a promise does not hold.
@@ -30,7 +30,13 @@ pub fn dhcp4(bytes: &[u8]) {
     let Ok(options) = Options::parse(&message, &mut scratch) else { return };
     assert!(options.message_bytes_max() <= DHCP_MESSAGE_BYTES_MAX);
     if let Some(class) = options.vendor_class {
-        assert!(!matches!(VendorClass::parse(class), VendorClass::Other(other) if other != class));
+        match VendorClass::parse(class) {
+            VendorClass::Pxe(rest) | VendorClass::Http(rest) => {
+                let detail = ClassDetail::parse(rest);
+                assert!(detail.undi.is_none_or(|(major, _)| major < 1000), "three digits");
+            }
+            VendorClass::UBoot(whole) | VendorClass::Other(whole) => assert_eq!(whole, class),
+        }
     }
     if let Some(pxe) = options.vendor_specific.and_then(|data| PxeOptions::parse(data).ok()) {
         assert!(pxe.iter().count() <= bytes.len());

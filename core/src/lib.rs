@@ -12,6 +12,7 @@ extern crate alloc;
 
 pub mod boot;
 pub mod dhcp4;
+mod digits;
 pub mod document;
 pub mod engine;
 pub mod event;

@@ -8,6 +8,7 @@
 use core::fmt::{self, Write};
 use core::str::FromStr;
 
+use crate::digits;
 use crate::identity::ClientIdentity;
 use crate::mac::MacAddr;
 use crate::wire::pxe::{ArchType, Uuid};
@@ -45,6 +46,24 @@ impl NodePrefix {
         Some((Self { mac, arch, uuid }, rest))
     }
 
+    /// Writes the prefix as its `Display` does, only faster: a DHCP server does so for each answer.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_to(&self, out: &mut impl Write) -> fmt::Result {
+        out.write_str("node/")?;
+        digits::write_octets(out, self.mac.0, b'-')?;
+        if let Some(arch) = self.arch {
+            out.write_str(".")?;
+            digits::write_decimal(out, arch.0)?;
+        }
+        if let Some(uuid) = self.uuid {
+            out.write_str(if self.arch.is_some() { "." } else { ".." })?;
+            uuid.write_to(out)?;
+        }
+        out.write_str("/")
+    }
+
     /// What the prefix tells, added to what the request told itself.
     pub fn identify(&self, client: &mut ClientIdentity) {
         client.mac = Some(self.mac);
@@ -55,14 +74,7 @@ impl NodePrefix {
 
 impl fmt::Display for NodePrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "node/{}", HyphenMac(self.mac))?;
-        match (self.arch, self.uuid) {
-            (None, None) => {}
-            (Some(arch), None) => write!(f, ".{}", arch.0)?,
-            (None, Some(uuid)) => write!(f, "..{uuid}")?,
-            (Some(arch), Some(uuid)) => write!(f, ".{}.{uuid}", arch.0)?,
-        }
-        f.write_char('/')
+        self.write_to(f)
     }
 }
 
@@ -72,8 +84,7 @@ pub struct HyphenMac(pub MacAddr);
 
 impl fmt::Display for HyphenMac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0.0;
-        write!(f, "{a:02x}-{b:02x}-{c:02x}-{d:02x}-{e:02x}-{g:02x}")
+        digits::write_octets(f, self.0.0, b'-')
     }
 }
 

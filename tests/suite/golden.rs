@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use reveille_core::wire::dhcp4::{Message, MessageType};
 use reveille_core::wire::dhcp4_options::Options;
 use reveille_core::wire::http::{Method, Parsed, RequestHead};
-use reveille_core::wire::pxe::{ArchType, VendorClass};
+use reveille_core::wire::pxe::{ArchType, ClassDetail, VendorClass};
 use reveille_core::wire::tftp::{self, Packet, TransferOptions};
 use reveille_tests::pcap::{Segment, frames, segment};
 
@@ -169,6 +169,7 @@ fn ovmf_is_a_uefi_pxe_client_that_wants_broadcast_and_has_no_client_id() {
         assert_eq!(options.architectures.expect("option 93").first(), ArchType::X64_UEFI);
         let class = VendorClass::parse(options.vendor_class.expect("option 60"));
         let VendorClass::Pxe(detail) = class else { panic!("{class:?}") };
+        let detail = ClassDetail::parse(detail);
         assert_eq!((detail.arch, detail.undi), (Some(ArchType::X64_UEFI), Some((3, 0))));
         let uuid = options.machine_id.expect("option 97").uuid().expect("a usable one");
         // Firmware sends SMBIOS byte order; the canonical form is what QEMU was given.

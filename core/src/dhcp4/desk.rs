@@ -227,7 +227,7 @@ impl Desk {
         now: Instant,
     ) {
         let firmware = request.client.firmware;
-        let boot_file = EventName::sanitised(plan.file().as_bytes());
+        let boot_file = EventName::sanitised(plan.file());
         let arch = plan.arch;
         if plan.boot == Boot::NoProgram && request.kind == Kind::Discover {
             self.tell(request, None, EventKind::NoBootProgram { arch }, now);

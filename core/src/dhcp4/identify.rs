@@ -4,23 +4,24 @@ use crate::identity::{ClientIdentity, Firmware};
 use crate::mac::MacAddr;
 use crate::wire::dhcp4::Header;
 use crate::wire::dhcp4_options::{ArchList, Options, code};
-use crate::wire::pxe::{ArchType, VendorClass};
+use crate::wire::pxe::{ArchType, ClassDetail, VendorClass};
 
 /// The sender of `header` and `options`.
 pub(super) fn identify(header: &Header, options: &Options<'_>) -> ClientIdentity {
     let mac = header.mac().filter(|mac| mac.is_unicast());
+    let arch = Archs::of(options).iter().next();
     ClientIdentity {
         mac,
         uuid: options.machine_id.and_then(|id| id.uuid()),
-        arch: Archs::of(options).iter().next(),
-        firmware: firmware(mac, options),
+        arch,
+        firmware: firmware(mac, arch, options),
         ..ClientIdentity::default()
     }
 }
 
 /// The program that speaks. The order matters: iPXE also calls itself a PXE client, and so does a
 /// Raspberry Pi, of an architecture that it is not.
-fn firmware(mac: Option<MacAddr>, options: &Options<'_>) -> Firmware {
+fn firmware(mac: Option<MacAddr>, arch: Option<ArchType>, options: &Options<'_>) -> Firmware {
     let is_ipxe = options.user_class.is_some_and(|class| class.contains(b"iPXE"))
         || options.ipxe.is_some()
         || options.malformed.contains(code::IPXE);
@@ -29,7 +30,7 @@ fn firmware(mac: Option<MacAddr>, options: &Options<'_>) -> Firmware {
     }
     match options.vendor_class.map(VendorClass::parse) {
         Some(VendorClass::Http(_)) => Firmware::HttpBoot,
-        Some(VendorClass::Pxe(_)) if is_raspberry_pi(mac, options) => Firmware::RaspberryPi,
+        Some(VendorClass::Pxe(_)) if is_raspberry_pi(mac, arch, options) => Firmware::RaspberryPi,
         Some(VendorClass::Pxe(_)) => Firmware::Pxe,
         Some(VendorClass::UBoot(_)) => Firmware::UBoot,
         Some(VendorClass::Other(_)) | None => Firmware::System,
@@ -38,8 +39,7 @@ fn firmware(mac: Option<MacAddr>, options: &Options<'_>) -> Firmware {
 
 /// Pi 4 and later name themselves in option 97, Pi 3 and earlier send one fixed option 60 from an
 /// address of their maker; all say that they are x86 BIOS machines.
-fn is_raspberry_pi(mac: Option<MacAddr>, options: &Options<'_>) -> bool {
-    let arch = Archs::of(options).iter().next();
+fn is_raspberry_pi(mac: Option<MacAddr>, arch: Option<ArchType>, options: &Options<'_>) -> bool {
     if arch == Some(ArchType::ARM_RPIBOOT) {
         return true;
     }
@@ -63,12 +63,13 @@ pub(super) struct Archs<'a> {
 
 impl<'a> Archs<'a> {
     pub(super) fn of(options: &Options<'a>) -> Self {
-        let detail = match options.vendor_class.map(VendorClass::parse) {
-            Some(VendorClass::Pxe(detail) | VendorClass::Http(detail)) => detail.arch,
+        let list = options.architectures;
+        let class = options.vendor_class.filter(|_| list.is_none());
+        let detail = match class.map(VendorClass::parse) {
+            Some(VendorClass::Pxe(rest) | VendorClass::Http(rest)) => ClassDetail::parse(rest).arch,
             Some(VendorClass::UBoot(_) | VendorClass::Other(_)) | None => None,
         };
-        let list = options.architectures;
-        Self { list, detail: if list.is_some() { None } else { detail } }
+        Self { list, detail }
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = ArchType> + use<'a> {

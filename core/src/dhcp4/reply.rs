@@ -4,13 +4,13 @@
 //! client's message size is used up. Options are never split nor moved into header fields: iPXE,
 //! shim and GRUB understand neither.
 
-use core::fmt::Write;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use super::proxy;
 use super::request::Request;
 use crate::boot::{Boot, BootFile, ConfigName, Plan};
+use crate::digits;
 use crate::identity::Firmware;
 use crate::rng::Rng;
 use crate::view::{Loader, Machine, Network};
@@ -238,10 +238,10 @@ impl Reply<'_> {
         put_addresses(writer, code::DOMAIN_NAME_SERVER, &network.dns);
         let hostname = self.machine.and_then(|machine| machine.hostname.as_deref());
         if let Some(name) = hostname.filter(|name| asked(code::HOST_NAME) && is_host_name(name)) {
-            put_text(writer, code::HOST_NAME, name);
+            put_text(writer, code::HOST_NAME, name.as_bytes());
         }
         if let Some(domain) = network.domain.as_deref().filter(|_| asked(code::DOMAIN_NAME)) {
-            put_text(writer, code::DOMAIN_NAME, domain);
+            put_text(writer, code::DOMAIN_NAME, domain.as_bytes());
         }
         if asked(code::BROADCAST_ADDRESS) && network.subnet.prefix_len < 31 {
             put_addresses(writer, code::BROADCAST_ADDRESS, &[network.subnet.broadcast()]);
@@ -257,8 +257,8 @@ impl Reply<'_> {
         let server = self.network.server;
         if asked(code::TFTP_SERVER_NAME) {
             let mut name = BootFile::default();
-            if write!(name, "{server}").is_ok() {
-                put_text(writer, code::TFTP_SERVER_NAME, name.as_str());
+            if digits::write_address(&mut name, server).is_ok() {
+                put_text(writer, code::TFTP_SERVER_NAME, name.as_bytes());
             }
         }
         if asked(code::TFTP_SERVER_ADDRESS) {
@@ -268,10 +268,10 @@ impl Reply<'_> {
         let mut config = BootFile::default();
         match &self.plan.boot {
             Boot::File { program: Some(Loader::Pxelinux), file } => {
-                write!(config, "{}", ConfigName(prefix)).map_err(|_| EmitError::TooLong)?;
+                ConfigName(prefix).write_to(&mut config).map_err(|_| EmitError::TooLong)?;
                 if writer.fits(PXELINUX_MAGIC.len() + config.as_bytes().len() + 4) {
                     writer.put(code::PXELINUX_MAGIC, &PXELINUX_MAGIC);
-                    put_text(writer, code::CONFIG_FILE, config.as_str());
+                    put_text(writer, code::CONFIG_FILE, config.as_bytes());
                     let directory = file.directory();
                     if !directory.is_empty() && writer.fits(directory.len()) {
                         writer.put(code::PATH_PREFIX, directory);
@@ -280,9 +280,11 @@ impl Reply<'_> {
             }
             // U-Boot knows no path prefix: the name is whole.
             Boot::Config => {
-                let config_name = ConfigName(prefix);
-                write!(config, "{prefix}{config_name}").map_err(|_| EmitError::TooLong)?;
-                put_text(writer, code::CONFIG_FILE, config.as_str());
+                let written = prefix
+                    .write_to(&mut config)
+                    .and_then(|()| ConfigName(prefix).write_to(&mut config));
+                written.map_err(|_| EmitError::TooLong)?;
+                put_text(writer, code::CONFIG_FILE, config.as_bytes());
             }
             Boot::File { .. } | Boot::Nothing | Boot::NoProgram | Boot::Tree => {}
         }
@@ -321,7 +323,7 @@ pub(super) fn write_nak(
         header.set_broadcast(true);
     }
     let mut writer = plain_writer(request, network, &header, MessageType::Nak, buffer);
-    put_text(&mut writer, code::MESSAGE, "this address is not yours here");
+    put_text(&mut writer, code::MESSAGE, b"this address is not yours here");
     writer.finish()
 }
 
@@ -351,9 +353,9 @@ fn put_addresses(writer: &mut MessageWriter<'_, '_>, code: u8, addresses: &[Ipv4
     }
 }
 
-fn put_text(writer: &mut MessageWriter<'_, '_>, code: u8, text: &str) {
+fn put_text(writer: &mut MessageWriter<'_, '_>, code: u8, text: &[u8]) {
     if !text.is_empty() && writer.fits(text.len()) {
-        writer.put(code, text.as_bytes());
+        writer.put(code, text);
     }
 }
 

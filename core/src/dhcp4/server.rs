@@ -1,5 +1,8 @@
 //! The engine: what comes in, what waits, whose turn it is.
 
+use alloc::boxed::Box;
+use alloc::vec;
+
 use super::desk::Desk;
 use super::lease::Lease;
 use super::pending::{Pending, RepeatKey, Urgency};
@@ -23,6 +26,8 @@ use crate::view::{DhcpMode, Network, View};
 pub struct Dhcp4Server {
     pending: Pending,
     desk: Desk,
+    /// Where the pieces of options join while a message is read.
+    scratch: Box<[u8]>,
     draining: bool,
 }
 
@@ -35,7 +40,8 @@ impl Dhcp4Server {
     pub fn new(leases_max: u32, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let pending = Pending::new(limits::DHCP_PENDING_MAX, &mut rng);
-        Self { pending, desk: Desk::new(leases_max, rng), draining: false }
+        let scratch = vec![0; limits::DHCP_REQUEST_BYTES_MAX].into_boxed_slice();
+        Self { pending, desk: Desk::new(leases_max, rng), scratch, draining: false }
     }
 
     /// All addresses of which something is known.
@@ -51,16 +57,16 @@ impl Dhcp4Server {
     ) -> Result<(), Discard> {
         let received = Received::of(datagram, view)?;
         let payload = without_padding(datagram.payload)?;
-        let mut scratch = [0; limits::DHCP_REQUEST_BYTES_MAX];
-        let mut request = Request::parse(payload, &mut scratch, received)?;
-        self.desk.recall(&mut request.client, now);
+        let mut request = Request::parse(payload, &mut self.scratch, received)?;
+        let desk = &mut self.desk;
+        desk.recall(&mut request.client, now);
         let network = request.network(view)?;
-        if self.desk.client_key(&request).is_none() {
+        if desk.client_key(&request).is_none() {
             return Err(Discard::Malformed);
         }
         if received.at_pxe_port() || network.mode == DhcpMode::Proxy {
-            self.check_as_proxy(&request, now)?;
-        } else if self.handled_at_once(&request, network, now, view)? {
+            check_as_proxy(desk, &request, now)?;
+        } else if handled_at_once(desk, &request, network, now, view)? {
             return Ok(());
         }
         let urgency = match request.kind {
@@ -71,39 +77,9 @@ impl Dhcp4Server {
         let key = RepeatKey::of(request.header, request.kind, &received);
         let pushed = self.pending.push(key, urgency, received, payload);
         if pushed != Err(Discard::Duplicate) {
-            self.desk.note_arrival(&request, now);
+            desk.note_arrival(&request, now);
         }
         pushed
-    }
-
-    /// Messages to a proxy or boot server: what is the other server's is only watched.
-    fn check_as_proxy(&mut self, request: &Request<'_>, now: Instant) -> Result<(), Discard> {
-        let checked = proxy::check(request);
-        if checked.is_err() && self.desk.is_booting(&request.client, now) {
-            self.desk.note_arrival(request, now);
-        }
-        checked
-    }
-
-    /// Messages to a server that get no answer; tells whether this was one.
-    fn handled_at_once(
-        &mut self,
-        request: &Request<'_>,
-        network: &Network,
-        now: Instant,
-        view: &View,
-    ) -> Result<bool, Discard> {
-        let for_us = request.is_for_us(view, network);
-        match request.kind {
-            Kind::Request if !for_us => {
-                self.desk.withdraw(request, network, now);
-                Err(Discard::OtherServer)
-            }
-            Kind::Decline | Kind::Release if !for_us => Err(Discard::OtherServer),
-            Kind::Decline => self.desk.decline(request, network, now).map(|()| true),
-            Kind::Release => self.desk.release(request, network, now).map(|()| true),
-            Kind::Discover | Kind::Request | Kind::Inform => Ok(false),
-        }
     }
 
     fn handle_frame(
@@ -143,11 +119,11 @@ impl Engine for Dhcp4Server {
         if let Some(transmit) = self.desk.poll_advertisement(head, now, view) {
             return Some(Output::Transmit(transmit));
         }
-        let mut scratch = [0; limits::DHCP_REQUEST_BYTES_MAX];
         // Ends: each round takes one message, of which there is a bounded number.
         while let Some((received, payload)) = self.pending.pop() {
             // A message that was good when it came is read again, now with the view of now.
-            let Ok(mut request) = Request::parse(payload, &mut scratch, received) else { continue };
+            let parsed = Request::parse(payload, &mut self.scratch, received);
+            let Ok(mut request) = parsed else { continue };
             self.desk.recall(&mut request.client, now);
             if let Some(transmit) = self.desk.answer(&request, head, now, view) {
                 return Some(Output::Transmit(transmit));
@@ -179,6 +155,36 @@ impl Engine for Dhcp4Server {
 
     fn sessions(&self) -> usize {
         self.pending.len() as usize + self.desk.advertiser.waiting()
+    }
+}
+
+/// Messages to a proxy or boot server: what is the other server's is only watched.
+fn check_as_proxy(desk: &mut Desk, request: &Request<'_>, now: Instant) -> Result<(), Discard> {
+    let checked = proxy::check(request);
+    if checked.is_err() && desk.is_booting(&request.client, now) {
+        desk.note_arrival(request, now);
+    }
+    checked
+}
+
+/// Messages to a server that get no answer; tells whether this was one.
+fn handled_at_once(
+    desk: &mut Desk,
+    request: &Request<'_>,
+    network: &Network,
+    now: Instant,
+    view: &View,
+) -> Result<bool, Discard> {
+    let for_us = request.is_for_us(view, network);
+    match request.kind {
+        Kind::Request if !for_us => {
+            desk.withdraw(request, network, now);
+            Err(Discard::OtherServer)
+        }
+        Kind::Decline | Kind::Release if !for_us => Err(Discard::OtherServer),
+        Kind::Decline => desk.decline(request, network, now).map(|()| true),
+        Kind::Release => desk.release(request, network, now).map(|()| true),
+        Kind::Discover | Kind::Request | Kind::Inform => Ok(false),
     }
 }
 

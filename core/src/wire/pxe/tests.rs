@@ -109,19 +109,11 @@ fn a_machine_id_gives_its_uuid_only_when_it_names_a_machine() {
 
 #[test]
 fn vendor_classes_are_sorted_by_prefix() {
-    let detail = |arch, undi| ClassDetail { arch: Some(ArchType(arch)), undi: Some(undi) };
-    let none = ClassDetail::default();
     let cases: &[(&[u8], VendorClass<'_>)] = &[
-        (b"PXEClient:Arch:00007:UNDI:003016", VendorClass::Pxe(detail(7, (3, 16)))),
-        (b"PXEClient:Arch:00000:UNDI:002001", VendorClass::Pxe(detail(0, (2, 1)))),
-        (b"PXEClient:Arch:00000:UNDI:002001\0", VendorClass::Pxe(detail(0, (2, 1)))),
-        (b"HTTPClient:Arch:00016:UNDI:003001", VendorClass::Http(detail(16, (3, 1)))),
-        (b"PXEClient", VendorClass::Pxe(none)),
-        (b"PXEClient:Arch", VendorClass::Pxe(none)),
-        (b"PXEClient:Arch:99999:UNDI:x", VendorClass::Pxe(none)),
-        (b"PXEClient:Arch:+0007", VendorClass::Pxe(none)),
-        (b"PXEClient:Arch::UNDI:", VendorClass::Pxe(none)),
-        (b"HTTPClient", VendorClass::Http(none)),
+        (b"PXEClient:Arch:00007:UNDI:003016", VendorClass::Pxe(b":Arch:00007:UNDI:003016")),
+        (b"HTTPClient:Arch:00016:UNDI:003001", VendorClass::Http(b":Arch:00016:UNDI:003001")),
+        (b"PXEClient", VendorClass::Pxe(b"")),
+        (b"HTTPClient", VendorClass::Http(b"")),
         (b"U-Boot.armv8", VendorClass::UBoot(b"U-Boot.armv8")),
         (b"udhcp 1.35.0", VendorClass::Other(b"udhcp 1.35.0")),
         (b"pxeclient", VendorClass::Other(b"pxeclient")),
@@ -129,6 +121,28 @@ fn vendor_classes_are_sorted_by_prefix() {
     ];
     for (text, expected) in cases {
         assert_eq!(VendorClass::parse(text), *expected, "{}", text.escape_ascii());
+    }
+}
+
+#[test]
+fn vendor_classes_tell_details() {
+    let detail = |arch, undi| ClassDetail { arch: Some(ArchType(arch)), undi: Some(undi) };
+    let none = ClassDetail::default();
+    let cases: &[(&[u8], ClassDetail)] = &[
+        (b":Arch:00007:UNDI:003016", detail(7, (3, 16))),
+        (b":Arch:00000:UNDI:002001", detail(0, (2, 1))),
+        (b":Arch:00000:UNDI:002001\0", detail(0, (2, 1))),
+        (b":Arch:00016:UNDI:003001", detail(16, (3, 1))),
+        (b":Arch:65535:UNDI:99999999", ClassDetail { arch: Some(ArchType(u16::MAX)), undi: None }),
+        (b"", none),
+        (b":Arch", none),
+        (b":Arch:65536:UNDI:x", none),
+        (b":Arch:99999:UNDI:003", none),
+        (b":Arch:+0007", none),
+        (b":Arch::UNDI:", none),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(ClassDetail::parse(text), *expected, "{}", text.escape_ascii());
     }
 }
 

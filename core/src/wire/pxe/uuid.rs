@@ -3,6 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
+use crate::digits;
 use crate::wire::ParseError;
 
 /// A UUID in the byte order in which it is printed.
@@ -24,6 +25,19 @@ impl Uuid {
         Self([d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p])
     }
 
+    /// Writes it as its `Display` does.
+    pub(crate) fn write_to(self, out: &mut impl fmt::Write) -> fmt::Result {
+        let [a, b, c, d, rest @ ..] = self.0;
+        let [e, f, g, h, i, j, last @ ..] = rest;
+        digits::write_hex(out, &[a, b, c, d])?;
+        for group in [[e, f], [g, h], [i, j]] {
+            out.write_str("-")?;
+            digits::write_hex(out, &group)?;
+        }
+        out.write_str("-")?;
+        digits::write_hex(out, &last)
+    }
+
     /// Whether it can tell machines apart: firmware without a UUID sends all zeros or all ones.
     pub const fn is_usable(self) -> bool {
         !matches!(u128::from_be_bytes(self.0), 0 | u128::MAX)
@@ -32,13 +46,7 @@ impl Uuid {
 
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        self.write_to(f)
     }
 }
 

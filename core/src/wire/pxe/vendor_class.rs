@@ -7,10 +7,10 @@ use crate::wire::reader::Reader;
 /// Option 60, sorted by what its prefix promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VendorClass<'a> {
-    /// `PXEClient…` (RFC 4578 §2.4, PXE 2.1 table 2-1).
-    Pxe(ClassDetail),
-    /// `HTTPClient…` (UEFI 2.10 §24.7.3.1).
-    Http(ClassDetail),
+    /// `PXEClient…` (RFC 4578 §2.4, PXE 2.1 table 2-1), with what follows: see [`ClassDetail`].
+    Pxe(&'a [u8]),
+    /// `HTTPClient…` (UEFI 2.10 §24.7.3.1), likewise.
+    Http(&'a [u8]),
     /// `U-Boot…`.
     UBoot(&'a [u8]),
     /// Anything else.
@@ -27,12 +27,12 @@ pub struct ClassDetail {
 }
 
 impl<'a> VendorClass<'a> {
-    /// Sorts the value of option 60. Never fails: details that do not parse are absent.
+    /// Sorts the value of option 60. Never fails.
     pub fn parse(data: &'a [u8]) -> Self {
         if let Some(rest) = data.strip_prefix(PXE_CLIENT) {
-            Self::Pxe(ClassDetail::parse(rest))
+            Self::Pxe(rest)
         } else if let Some(rest) = data.strip_prefix(HTTP_CLIENT) {
-            Self::Http(ClassDetail::parse(rest))
+            Self::Http(rest)
         } else if data.starts_with(b"U-Boot") {
             Self::UBoot(data)
         } else {
@@ -42,7 +42,8 @@ impl<'a> VendorClass<'a> {
 }
 
 impl ClassDetail {
-    fn parse(text: &[u8]) -> Self {
+    /// Reads what follows the prefix. Never fails: details that do not parse are absent.
+    pub fn parse(text: &[u8]) -> Self {
         let mut detail = Self::default();
         let mut words = text.split(|byte| matches!(byte, b':' | 0));
         // Ends: each round takes a word.
@@ -85,12 +86,15 @@ impl NetworkInterface {
     }
 }
 
-/// A decimal number; `None` for anything else than one to five digits in range.
+/// A decimal number; `None` for anything else than digits whose number is in range.
 fn decimal(text: &[u8]) -> Option<u16> {
-    if !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    core::str::from_utf8(text).ok()?.parse().ok()
+    let (first, rest) = text.split_first()?;
+    rest.iter()
+        .try_fold(digit(*first)?, |number, byte| number.checked_mul(10)?.checked_add(digit(*byte)?))
+}
+
+fn digit(byte: u8) -> Option<u16> {
+    byte.is_ascii_digit().then(|| u16::from(byte & 0xf))
 }
 
 /// The prefix of option 60 from and to PXE clients.
