@@ -58,26 +58,25 @@ impl Plan {
 
 /// Decides what `client` loads from `server` (our address as it reaches us).
 ///
-/// `archs` are the architectures it can boot, preferred first; the first that we have a program
-/// for wins. `http` tells whether an iPXE can load by HTTP. Facts that only iPXE can report may
+/// `others` are the architectures it can boot besides `client.arch`, preferred first; the first
+/// that we have a program for wins. `http` tells whether an iPXE can load by HTTP. Facts that only iPXE can report may
 /// be needed to choose a profile: then firmware loads iPXE, and iPXE a script that asks for them.
 pub fn plan(
     view: &View,
     server: Ipv4Addr,
     client: &ClientIdentity,
-    archs: impl Iterator<Item = ArchType>,
+    others: impl Iterator<Item = ArchType>,
     http: bool,
 ) -> Plan {
-    let mut first = None;
-    for arch in archs {
-        let client = ClientIdentity { arch: Some(arch), ..*client };
-        let plan = plan_for(view, server, &client, http);
-        if plan.boots() {
-            return plan;
-        }
-        first = first.or(Some(plan));
+    let first = plan_for(view, server, client, http);
+    if first.boots() {
+        return first;
     }
-    first.unwrap_or_else(|| plan_for(view, server, client, http))
+    let plan_of = |arch| {
+        let client = ClientIdentity { arch: Some(arch), ..*client };
+        plan_for(view, server, &client, http)
+    };
+    others.map(plan_of).find(Plan::boots).unwrap_or(first)
 }
 
 fn plan_for(view: &View, server: Ipv4Addr, client: &ClientIdentity, http: bool) -> Plan {

@@ -24,11 +24,11 @@ impl<const N: usize> Text<N> {
     /// by `_` and trimming spaces, so that the result is inert in scripts, logs, URLs and JSON.
     pub fn sanitised(raw: &[u8]) -> Self {
         let mut text = Self::EMPTY;
-        for byte in raw.trim_ascii().iter().take(N) {
-            let harmless = byte.is_ascii_alphanumeric() || b"._:/@+- ".contains(byte);
-            text.bytes[usize::from(text.len)] = if harmless { *byte } else { b'_' };
-            text.len += 1;
+        let raw = raw.trim_ascii();
+        for (place, byte) in text.bytes.iter_mut().zip(raw) {
+            *place = HARMLESS[usize::from(*byte)];
         }
+        text.len = u8::try_from(raw.len().min(N)).unwrap_or(u8::MAX);
         text
     }
 
@@ -61,6 +61,23 @@ impl<const N: usize> fmt::Debug for Text<N> {
         fmt::Debug::fmt(self.as_str(), f)
     }
 }
+
+/// Every byte as it is told further: itself, or `_`.
+const HARMLESS: [u8; 256] = {
+    let mut table = [b'_'; 256];
+    let mut byte = 0;
+    // Ends: `byte` counts up to the length of the table.
+    while byte < table.len() {
+        let character = byte as u8;
+        if character.is_ascii_alphanumeric()
+            || matches!(character, b'.' | b'_' | b':' | b'/' | b'@' | b'+' | b'-' | b' ')
+        {
+            table[byte] = character;
+        }
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

@@ -153,9 +153,9 @@ impl Desk {
     ) -> Option<Transmit> {
         let network = request.network(view).ok()?;
         let machine = view.machines.find(&request.client);
-        let archs = Archs::of(&request.options).iter();
+        let other_archs = Archs::of(request.options).iter().skip(1);
         let http = request.loads_by_http();
-        let plan = boot::plan(view, network.server, &request.client, archs, http);
+        let plan = boot::plan(view, network.server, &request.client, other_archs, http);
         let answer = if request.received.at_pxe_port() || network.mode == DhcpMode::Proxy {
             proxy::decide(request, &plan)
         } else {
@@ -192,7 +192,8 @@ impl Desk {
             Answer::NoAddress | Answer::Silence => return None,
         };
         let machine = machine.map(|(_, machine)| machine);
-        let reply = Reply { request, network, machine, plan: &plan };
+        let asked = request.options.parameter_list.codes();
+        let reply = Reply { request, network, machine, plan: &plan, asked };
         transmit(request, network, way, head, |buffer| reply.write(form, buffer).ok())
     }
 

@@ -6,6 +6,7 @@
 //! address is found in constant time also when a large pool is nearly full.
 
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::time::Instant;
 use crate::view::{Network, Subnet};
 
 /// A client as leases are kept for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientKey {
     /// Its Ethernet address, in every stage of its boot.
     Mac(MacAddr),
@@ -119,7 +120,7 @@ impl LeaseTable {
     pub(super) fn offer(&mut self, claim: &Claim<'_>, wish: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
         let ground = self.grounds.find_or_add(claim.network.subnet)?;
         self.settle(ground, claim.now);
-        let own = self.of_client(claim.client, claim.network.subnet);
+        let own = self.on_ground(claim.client, ground);
         let slot = claim
             .reserved()
             .and_then(|address| self.obtain(claim, ground, address))
@@ -152,7 +153,7 @@ impl LeaseTable {
         let Some(ground) = self.grounds.find_or_add(claim.network.subnet) else {
             return Err(Refusal::Unknown);
         };
-        let own = self.of_client(claim.client, claim.network.subnet);
+        let own = self.on_ground(claim.client, ground);
         let slot = match own {
             Some(slot) if self.lease(slot).address == address => {
                 if !claim.may_keep(address) {
@@ -459,7 +460,28 @@ impl LeaseTable {
     }
 
     fn client_hash(&self, client: ClientKey, ground: u16) -> u64 {
-        self.hash.hash(&(client, ground))
+        self.hash.hash(&Place { client, ground })
+    }
+}
+
+/// What the leases of clients are found by. Not as it is derived: most clients have a MAC address,
+/// and then one word is all there is to hash.
+struct Place {
+    client: ClientKey,
+    ground: u16,
+}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let ground = u64::from(self.ground) << 48;
+        match self.client {
+            ClientKey::Mac(mac) => state.write_u64(ground | mac.to_bits()),
+            ClientKey::Other([high, low]) => {
+                state.write_u64(high);
+                state.write_u64(low);
+                state.write_u64(ground);
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use super::request::{Kind, Received};
 use crate::engine::{Discard, InterfaceId};
@@ -18,7 +19,7 @@ use crate::table::links::{Links, List};
 use crate::wire::dhcp4::Header;
 
 /// What makes a message the repetition of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RepeatKey {
     chaddr: [u8; 16],
     xid: u32,
@@ -37,6 +38,21 @@ impl RepeatKey {
             interface: received.interface,
             port: received.destination.port(),
             kind,
+        }
+    }
+}
+
+impl Hash for RepeatKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let chaddr = u128::from_be_bytes(self.chaddr);
+        let rest = u64::from(self.interface.0) << 32 | u64::from(self.port) << 16;
+        for word in [
+            (chaddr >> 64) as u64,
+            chaddr as u64,
+            u64::from(self.xid) << 32 | u64::from(self.giaddr),
+            rest | self.kind as u64,
+        ] {
+            state.write_u64(word);
         }
     }
 }
@@ -67,6 +83,7 @@ pub(super) struct Pending {
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     key: RepeatKey,
+    hash: u64,
     urgency: Urgency,
     received: Received,
     len: u16,
@@ -116,7 +133,7 @@ impl Pending {
             .pop()
             .unwrap_or_else(|| u32::try_from(self.waiting.len()).unwrap_or(u32::MAX));
         let len = u16::try_from(payload.len()).unwrap_or(u16::MAX);
-        let waiting = Waiting { key, urgency, received, len };
+        let waiting = Waiting { key, hash, urgency, received, len };
         match self.waiting.get_mut(slot as usize) {
             Some(place) => *place = waiting,
             None => self.waiting.push(waiting),
@@ -149,7 +166,7 @@ impl Pending {
 
     fn remove(&mut self, slot: u32) {
         let waiting = &self.waiting[slot as usize];
-        self.index.remove(self.hash.hash(&waiting.key), slot);
+        self.index.remove(waiting.hash, slot);
         let list = match waiting.urgency {
             Urgency::First => &mut self.first,
             Urgency::Later => &mut self.later,

@@ -15,7 +15,7 @@ use crate::identity::Firmware;
 use crate::rng::Rng;
 use crate::view::{Loader, Machine, Network};
 use crate::wire::EmitError;
-use crate::wire::dhcp4::{Header, MessageType};
+use crate::wire::dhcp4::{CodeSet, Header, MessageType};
 use crate::wire::dhcp4_options::{MessageWriter, code};
 use crate::wire::pxe::{
     HTTP_CLIENT, MenuItem, PXE_CLIENT, PxeOptions, PxeOptionsWriter, USE_BOOT_FILE, ipxe_option,
@@ -67,6 +67,8 @@ pub(super) struct Reply<'r> {
     pub(super) network: &'r Network,
     pub(super) machine: Option<&'r Machine>,
     pub(super) plan: &'r Plan,
+    /// What the client asks for: option 55.
+    pub(super) asked: CodeSet,
 }
 
 impl Reply<'_> {
@@ -233,7 +235,7 @@ impl Reply<'_> {
 
     fn put_network(&self, writer: &mut MessageWriter<'_, '_>) {
         let network = self.network;
-        let asked = |code| self.request.options.parameter_list.contains(code);
+        let asked = |code| self.asked.contains(code);
         put_addresses(writer, code::ROUTER, &network.routers);
         put_addresses(writer, code::DOMAIN_NAME_SERVER, &network.dns);
         let hostname = self.machine.and_then(|machine| machine.hostname.as_deref());
@@ -253,7 +255,7 @@ impl Reply<'_> {
 
     /// What the boot program itself reads: where its configuration is.
     fn put_loader(&self, writer: &mut MessageWriter<'_, '_>) -> Result<(), EmitError> {
-        let asked = |code| self.request.options.parameter_list.contains(code);
+        let asked = |code| self.asked.contains(code);
         let server = self.network.server;
         if asked(code::TFTP_SERVER_NAME) {
             let mut name = BootFile::default();

@@ -6,7 +6,7 @@ use super::identify::identify;
 use crate::engine::{Datagram, Discard, InterfaceId, SocketId};
 use crate::identity::{ClientIdentity, Firmware};
 use crate::view::{DhcpMode, Network, View};
-use crate::wire::dhcp4::{BOOT_REQUEST, Header, Message, MessageType, PXE_PORT};
+use crate::wire::dhcp4::{BOOT_REQUEST, Header, MessageType, PXE_PORT};
 use crate::wire::dhcp4_options::Options;
 
 /// How a message came in.
@@ -84,31 +84,34 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     pub(super) header: &'a Header,
-    pub(super) options: Options<'a>,
+    pub(super) options: &'a Options<'a>,
     pub(super) kind: Kind,
     pub(super) client: ClientIdentity,
     pub(super) received: Received,
 }
 
 impl<'a> Request<'a> {
-    /// Reads a message; pieces of options join in `scratch`, which is as long as the message.
+    /// Reads a message. `options`, which must be [`Options::default`], is where its options go;
+    /// pieces of them join in `scratch`, which is as long as the message.
     ///
     /// # Errors
     /// [`Discard::Malformed`], or [`Discard::NotForServer`] for replies, for plain BOOTP and for
     /// message types that no client sends.
     pub(super) fn parse(
         payload: &'a [u8],
+        options: &'a mut Options<'a>,
         scratch: &'a mut [u8],
         received: Received,
     ) -> Result<Self, Discard> {
-        let message = Message::parse(payload).map_err(|_| Discard::Malformed)?;
+        let read = options.read(payload, scratch);
+        let (message, intact) = read.map_err(|_| Discard::Malformed)?;
         let header = message.header();
         if header.op != BOOT_REQUEST || message.is_bootp() {
             return Err(Discard::NotForServer);
         }
-        let options = Options::parse(&message, scratch).map_err(|_| Discard::Malformed)?;
+        intact.map_err(|_| Discard::Malformed)?;
         let kind = options.message_type.and_then(Kind::of).ok_or(Discard::NotForServer)?;
-        let client = identify(header, &options);
+        let client = identify(header, options);
         Ok(Self { header, options, kind, client, received })
     }
 

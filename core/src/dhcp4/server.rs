@@ -16,6 +16,7 @@ use crate::limits;
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::view::{DhcpMode, Network, View};
+use crate::wire::dhcp4_options::Options;
 
 /// A DHCPv4 server and ProxyDHCP for all networks of a view, with the empty router advertisements
 /// that spare iPXE its wait for IPv6.
@@ -57,7 +58,8 @@ impl Dhcp4Server {
     ) -> Result<(), Discard> {
         let received = Received::of(datagram, view)?;
         let payload = without_padding(datagram.payload)?;
-        let mut request = Request::parse(payload, &mut self.scratch, received)?;
+        let mut options = Options::default();
+        let mut request = Request::parse(payload, &mut options, &mut self.scratch, received)?;
         let desk = &mut self.desk;
         desk.recall(&mut request.client, now);
         let network = request.network(view)?;
@@ -122,7 +124,8 @@ impl Engine for Dhcp4Server {
         // Ends: each round takes one message, of which there is a bounded number.
         while let Some((received, payload)) = self.pending.pop() {
             // A message that was good when it came is read again, now with the view of now.
-            let parsed = Request::parse(payload, &mut self.scratch, received);
+            let mut options = Options::default();
+            let parsed = Request::parse(payload, &mut options, &mut self.scratch, received);
             let Ok(mut request) = parsed else { continue };
             self.desk.recall(&mut request.client, now);
             if let Some(transmit) = self.desk.answer(&request, head, now, view) {

@@ -41,12 +41,13 @@ impl<K: Copy + Eq + Hash, V> RecentMap<K, V> {
 
     /// Writes `value` for `key`, replacing what was known.
     pub(crate) fn put(&mut self, key: K, value: V) {
-        let slot = match self.slot(&key) {
+        let hash = self.hash.hash(&key);
+        let slot = match self.index.find(hash, |slot| self.entries[slot as usize].0 == key) {
             Some(slot) => {
                 self.links.remove(&mut self.order, slot);
                 slot
             }
-            None => self.place(&key),
+            None => self.place(hash),
         };
         match self.entries.get_mut(slot as usize) {
             Some(entry) => *entry = (key, value),
@@ -55,8 +56,8 @@ impl<K: Copy + Eq + Hash, V> RecentMap<K, V> {
         self.links.push_last(&mut self.order, slot);
     }
 
-    /// A slot for a new `key`, in the index but in no list.
-    fn place(&mut self, key: &K) -> u32 {
+    /// A slot for a new key with this hash, in the index but in no list.
+    fn place(&mut self, hash: u64) -> u32 {
         let used = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         let slot = if used < self.capacity {
             used
@@ -64,11 +65,11 @@ impl<K: Copy + Eq + Hash, V> RecentMap<K, V> {
             let oldest = self.order.first();
             let Some(oldest) = oldest else { unreachable!("a full map has an oldest entry") };
             self.links.remove(&mut self.order, oldest);
-            let hash = self.hash.hash(&self.entries[oldest as usize].0);
-            self.index.remove(hash, oldest);
+            let hash_of_oldest = self.hash.hash(&self.entries[oldest as usize].0);
+            self.index.remove(hash_of_oldest, oldest);
             oldest
         };
-        self.index.insert(self.hash.hash(key), slot);
+        self.index.insert(hash, slot);
         slot
     }
 

@@ -204,6 +204,15 @@ impl<'a> Message<'a> {
     /// [`ParseError::BadValue`] for an overload other than 1 to 3, [`ParseError::TooMany`] for
     /// more than [`OPTIONS_MAX`] options or [`SPLIT_OPTIONS_MAX`] split ones.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        Self::parse_with(bytes, |_| {})
+    }
+
+    /// [`Message::parse`] that shows every option as it lies on the wire to `visit`, in the order
+    /// of [`Message::options`], and so spares the walk over them.
+    ///
+    /// # Errors
+    /// As [`Message::parse`]; `visit` has seen the options before the fault then.
+    pub fn parse_with(bytes: &'a [u8], mut visit: impl FnMut(Tlv<'a>)) -> Result<Self, ParseError> {
         let mut reader = Reader::new(bytes);
         let header: &Header = reader.header()?;
         if usize::from(header.hlen) > header.chaddr.len() {
@@ -222,12 +231,12 @@ impl<'a> Message<'a> {
         };
         message.has_cookie = true;
         let mut count = 0;
-        message.overload = message.scan(options, &mut count)?.unwrap_or(0);
+        message.overload = message.scan(options, &mut count, &mut visit)?.unwrap_or(0);
         let file: &[u8] = if message.overload & OVERLOAD_FILE != 0 { &header.file } else { &[] };
         let sname: &[u8] = if message.overload & OVERLOAD_SNAME != 0 { &header.sname } else { &[] };
-        message.scan(file, &mut count)?;
-        message.scan(sname, &mut count)?;
-        if message.repeated.len() > SPLIT_OPTIONS_MAX {
+        message.scan(file, &mut count, &mut visit)?;
+        message.scan(sname, &mut count, &mut visit)?;
+        if !message.repeated.is_empty() && message.repeated.len() > SPLIT_OPTIONS_MAX {
             return Err(ParseError::TooMany);
         }
         message.areas = [options, file, sname];
@@ -299,8 +308,13 @@ impl<'a> Message<'a> {
         text(&self.header.sname, self.overload & OVERLOAD_SNAME != 0)
     }
 
-    /// Counts the options of an area and gives the overload that it announces.
-    fn scan(&mut self, area: &[u8], count: &mut usize) -> Result<Option<u8>, ParseError> {
+    /// Counts and shows the options of an area and gives the overload that it announces.
+    fn scan(
+        &mut self,
+        area: &'a [u8],
+        count: &mut usize,
+        visit: &mut impl FnMut(Tlv<'a>),
+    ) -> Result<Option<u8>, ParseError> {
         let mut overload = None;
         let mut options = Tlvs::new(area, Framing::PadAndEnd);
         // Ends: each call takes at least one byte off the area.
@@ -319,6 +333,7 @@ impl<'a> Message<'a> {
                     _ => return Err(ParseError::BadLength),
                 };
             }
+            visit(option);
         }
         Ok(overload)
     }

@@ -1,7 +1,6 @@
 //! Code, length, value: the layout of DHCPv4 options and of what is encapsulated in them.
 
 use super::ParseError;
-use super::reader::Reader;
 
 /// One element: a code and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +24,14 @@ pub enum Framing {
 /// iteration; [`Tlvs::check`] tells whether there is one.
 #[derive(Clone, Copy, Debug)]
 pub struct Tlvs<'a> {
-    reader: Reader<'a>,
+    rest: &'a [u8],
     framing: Framing,
 }
 
 impl<'a> Tlvs<'a> {
     /// Reads `area` with the given framing.
     pub const fn new(area: &'a [u8], framing: Framing) -> Self {
-        Self { reader: Reader::new(area), framing }
+        Self { rest: area, framing }
     }
 
     /// Whether every element lies inside the area.
@@ -50,16 +49,18 @@ impl<'a> Tlvs<'a> {
     /// The next element; `None` at the end of the area or at END.
     pub fn try_next(&mut self) -> Result<Option<Tlv<'a>>, ParseError> {
         // Ends: each round takes one byte off the area.
-        while let Ok(code) = self.reader.u8() {
+        while let Some((&code, behind)) = self.rest.split_first() {
             match (code, self.framing) {
-                (PAD, Framing::PadAndEnd) => {}
+                (PAD, Framing::PadAndEnd) => self.rest = behind,
                 (END, Framing::PadAndEnd) => {
-                    self.reader = Reader::new(&[]);
+                    self.rest = &[];
                     return Ok(None);
                 }
                 _ => {
-                    let len = self.reader.u8()?;
-                    let data = self.reader.bytes(usize::from(len))?;
+                    let (&len, behind) = behind.split_first().ok_or(ParseError::Truncated)?;
+                    let value = behind.split_at_checked(usize::from(len));
+                    let (data, behind) = value.ok_or(ParseError::Truncated)?;
+                    self.rest = behind;
                     return Ok(Some(Tlv { code, data }));
                 }
             }
@@ -75,7 +76,7 @@ impl<'a> Iterator for Tlvs<'a> {
         match self.try_next() {
             Ok(next) => next,
             Err(_) => {
-                self.reader = Reader::new(&[]);
+                self.rest = &[];
                 None
             }
         }

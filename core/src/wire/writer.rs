@@ -117,7 +117,8 @@ impl<'b> Writer<'b> {
     }
 
     /// The next `count` bytes of the buffer, counted as written.
-    fn slot(&mut self, count: usize) -> Option<&mut [u8]> {
+    #[inline]
+    pub(super) fn slot(&mut self, count: usize) -> Option<&mut [u8]> {
         if self.error.is_some() {
             return None;
         }

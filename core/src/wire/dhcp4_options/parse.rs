@@ -105,6 +105,30 @@ impl<'a> Options<'a> {
         Ok(options)
     }
 
+    /// Reads a whole datagram in one walk: [`Message::parse`] with [`Options::parse`] behind it,
+    /// whose result goes where `self` is. `self` must be [`Options::default`].
+    ///
+    /// # Errors
+    /// The outer one is of [`Message::parse`], the inner one of [`Options::parse`].
+    pub fn read(
+        &mut self,
+        bytes: &'a [u8],
+        scratch: &'a mut [u8],
+    ) -> Result<(Message<'a>, Result<(), ParseError>), ParseError> {
+        let mut intact = true;
+        let message = Message::parse_with(bytes, |option| {
+            if self.set(option.code, option.data).is_err() {
+                intact = false;
+            }
+        })?;
+        if intact && message.repeated().is_empty() {
+            return Ok((message, Ok(())));
+        }
+        // Something is malformed, or in pieces: both are rare, and take a closer look.
+        let options = Self::parse(&message, scratch);
+        Ok((message, options.map(|options| *self = options)))
+    }
+
     /// The longest DHCP message, in bytes, to send to this client: option 57 less the IP and UDP
     /// headers, because whether it counts them is disputed; a value below 576 is illegal and
     /// counts as 576; never more than [`MESSAGE_BYTES_MAX`].

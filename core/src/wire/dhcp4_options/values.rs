@@ -3,6 +3,7 @@
 use core::net::Ipv4Addr;
 
 use crate::wire::ParseError;
+use crate::wire::dhcp4::CodeSet;
 use crate::wire::pxe::ArchType;
 use crate::wire::reader::Reader;
 use crate::wire::tlv::{Framing, Tlv, Tlvs};
@@ -16,6 +17,15 @@ impl<'a> ParameterList<'a> {
     /// so boot options must not depend on it.
     pub fn contains(&self, code: u8) -> bool {
         self.0.contains(&code)
+    }
+
+    /// The codes as a set, for whoever asks for several.
+    pub fn codes(&self) -> CodeSet {
+        let mut codes = CodeSet::EMPTY;
+        for code in self.0 {
+            codes.insert(*code);
+        }
+        codes
     }
 
     /// The codes in the client's order.

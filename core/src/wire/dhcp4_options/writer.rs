@@ -50,6 +50,7 @@ impl<'b, 'r> MessageWriter<'b, 'r> {
     }
 
     /// Appends an option.
+    #[inline]
     pub fn put(&mut self, code: u8, data: &[u8]) {
         put_option(&mut self.writer, code, data);
     }
@@ -165,10 +166,13 @@ impl<'b, 'r> MessageWriter<'b, 'r> {
     }
 }
 
+#[inline]
 fn put_option(writer: &mut Writer<'_>, code: u8, data: &[u8]) {
     let Ok(len) = u8::try_from(data.len()) else { return writer.fail(EmitError::TooLong) };
-    writer.put_bytes(&[code, len]);
-    writer.put_bytes(data);
+    if let Some([to_code, to_len, value @ ..]) = writer.slot(data.len().saturating_add(2)) {
+        (*to_code, *to_len) = (code, len);
+        value.copy_from_slice(data);
+    }
 }
 
 /// The shortest message to send, in bytes; old ROMs and relays drop shorter ones (RFC 1542 §2.1).
