@@ -35,16 +35,17 @@ pub const IMAGES_MAX: u32 = 32_768;
 /// Largest DHCP message: edk2 drops more (`protocols`: its packet buffer has 1472 bytes).
 pub const DHCP_MESSAGE_BYTES_MAX: usize = 1472;
 
-/// DHCP messages that wait for an answer at one time, per engine. About a second of work: what
-/// has waited longer than a client's patience is stale.
-pub const DHCP_PENDING_MAX: u32 = 8192;
+/// DHCP messages that wait for an answer at one time, per engine. Ten thousand machines that are
+/// switched on in the same instant fit in; what waits behind so many is answered within a fraction
+/// of a second all the same.
+pub const DHCP_PENDING_MAX: u32 = 16_384;
 
 /// How long an offered address is held. edk2 takes at least 4 s from DISCOVER to REQUEST, a
 /// Raspberry Pi 3 never sends one and fetches its files with the offered address.
 pub const OFFER_HOLD: Duration = Duration::from_secs(120);
 
 /// Bytes of a DHCP message that waits. Firmware sends 300 to 600, a relay agent adds 257 at most;
-/// a longer one is not taken. Eight MiB for [`DHCP_PENDING_MAX`], touched as far as a storm needs.
+/// a longer one is not taken. 15 MiB for [`DHCP_PENDING_MAX`], touched as far as a storm needs.
 pub const DHCP_REQUEST_BYTES_MAX: usize = 960;
 
 /// How long an address rests that a client found in use by somebody else.

@@ -27,20 +27,55 @@ pub enum ClientKey {
     /// Its Ethernet address, in every stage of its boot.
     Mac(MacAddr),
     /// Keyed hash of its client identifier or its other hardware address: 128 bits, so that no two
-    /// meet.
-    Other([u64; 2]),
+    /// meet. Bytes, because they take no room for alignment.
+    Other([u8; 16]),
 }
 
-/// What is known about one address.
+/// What is known about one address. Two of them fill a cache line, so that a look at one of a
+/// million touches no second.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub struct Lease {
     /// The address.
     pub address: Ipv4Addr,
     /// Whose it is, or was last; `None` if it is nobody's.
     pub client: Option<ClientKey>,
-    /// What holds it.
-    pub state: LeaseState,
+    hold: Hold,
+    until: Instant,
     ground: u16,
+}
+
+const _: () = assert!(size_of::<Lease>() == 32);
+
+/// A [`LeaseState`] without its end.
+#[derive(Clone, Copy, Debug)]
+enum Hold {
+    Offered,
+    Bound,
+    Declined,
+    Idle,
+}
+
+impl Lease {
+    /// What holds the address.
+    pub const fn state(&self) -> LeaseState {
+        let until = self.until;
+        match self.hold {
+            Hold::Offered => LeaseState::Offered { until },
+            Hold::Bound => LeaseState::Bound { until },
+            Hold::Declined => LeaseState::Declined { until },
+            Hold::Idle => LeaseState::Idle,
+        }
+    }
+
+    const fn set_state(&mut self, state: LeaseState) {
+        (self.hold, self.until) = match state {
+            LeaseState::Offered { until } => (Hold::Offered, until),
+            LeaseState::Bound { until } => (Hold::Bound, until),
+            LeaseState::Declined { until } => (Hold::Declined, until),
+            LeaseState::Idle => (Hold::Idle, Instant::ZERO),
+        };
+    }
 }
 
 /// What holds an address.
@@ -134,7 +169,7 @@ impl LeaseTable {
         let until = claim.now + limits::OFFER_HOLD;
         // A client that starts anew within its lease keeps it: the old one runs on.
         let runs_on =
-            matches!(self.lease(slot).state, LeaseState::Bound { until: end } if end > until);
+            matches!(self.lease(slot).state(), LeaseState::Bound { until: end } if end > until);
         if !runs_on {
             self.transition_to(slot, LeaseState::Offered { until });
         }
@@ -169,7 +204,8 @@ impl LeaseTable {
                 }
                 let taken = self.at(address).map(|slot| self.lease(slot));
                 let by_another = |lease: &Lease| lease.client != Some(claim.client);
-                if taken.is_some_and(|lease| by_another(lease) && lease.state.is_held(claim.now)) {
+                if taken.is_some_and(|lease| by_another(lease) && lease.state().is_held(claim.now))
+                {
                     return Err(Refusal::Wrong);
                 }
                 if !adopt {
@@ -186,7 +222,7 @@ impl LeaseTable {
     /// The client chose another server's offer: ours may go to somebody else.
     pub(super) fn withdraw(&mut self, client: ClientKey, network: &Network) {
         let Some(slot) = self.of_client(client, network.subnet) else { return };
-        if matches!(self.lease(slot).state, LeaseState::Offered { .. }) {
+        if matches!(self.lease(slot).state(), LeaseState::Offered { .. }) {
             self.transition_to(slot, LeaseState::Idle);
         }
     }
@@ -245,14 +281,16 @@ impl LeaseTable {
 
     /// A hash for a client that has no Ethernet address.
     pub(super) fn key_of(&self, identifier: &[u8]) -> ClientKey {
-        ClientKey::Other([self.hash.hash(&(0u8, identifier)), self.hash.hash(&(1u8, identifier))])
+        let halves = [0u8, 1].map(|half| self.hash.hash(&(half, identifier)));
+        let whole = u128::from(halves[0]) << 64 | u128::from(halves[1]);
+        ClientKey::Other(whole.to_be_bytes())
     }
 
     /// The slot of `address` for the client, unless somebody else holds it or there is no room.
     fn obtain(&mut self, claim: &Claim<'_>, ground: u16, address: Ipv4Addr) -> Option<u32> {
         let Some(slot) = self.at(address) else { return self.add(ground, address, claim.now) };
         let lease = self.lease(slot);
-        if lease.client != Some(claim.client) && lease.state.is_held(claim.now) {
+        if lease.client != Some(claim.client) && lease.state().is_held(claim.now) {
             return None;
         }
         self.move_to(slot, ground);
@@ -320,7 +358,7 @@ impl LeaseTable {
             let over = [offered, bound, declined]
                 .into_iter()
                 .filter_map(|list| list.first())
-                .find(|slot| !self.lease(*slot).state.is_held(now));
+                .find(|slot| !self.lease(*slot).state().is_held(now));
             match over {
                 Some(slot) => self.transition_to(slot, LeaseState::Idle),
                 None => return,
@@ -340,7 +378,7 @@ impl LeaseTable {
         for _ in 0..SWEEP_STEPS_LAST {
             let Some(slot) = next else { return };
             next = self.links.after(slot);
-            if !self.lease(slot).state.is_held(now) {
+            if !self.lease(slot).state().is_held(now) {
                 self.transition_to(slot, LeaseState::Idle);
             }
         }
@@ -373,8 +411,8 @@ impl LeaseTable {
     fn transition_to(&mut self, slot: u32, state: LeaseState) {
         let lease = &mut self.leases[slot as usize];
         let ground = self.grounds.at_mut(lease.ground);
-        ground.unlink(&mut self.links, lease.state, slot);
-        lease.state = state;
+        ground.unlink(&mut self.links, lease.state(), slot);
+        lease.set_state(state);
         ground.link(&mut self.links, state, slot);
     }
 
@@ -385,9 +423,9 @@ impl LeaseTable {
             return;
         }
         self.forget_client(slot);
-        self.grounds.at_mut(lease.ground).unlink(&mut self.links, lease.state, slot);
+        self.grounds.at_mut(lease.ground).unlink(&mut self.links, lease.state(), slot);
         self.leases[slot as usize].ground = ground;
-        self.grounds.at_mut(ground).link(&mut self.links, lease.state, slot);
+        self.grounds.at_mut(ground).link(&mut self.links, lease.state(), slot);
         if let Some(client) = lease.client
             && self.on_ground(client, ground).is_none()
         {
@@ -398,7 +436,8 @@ impl LeaseTable {
 
     fn add(&mut self, ground: u16, address: Ipv4Addr, now: Instant) -> Option<u32> {
         let slot = self.vacant_slot(ground, now)?;
-        let lease = Lease { address, client: None, state: LeaseState::Idle, ground };
+        let (hold, until) = (Hold::Idle, Instant::ZERO);
+        let lease = Lease { address, client: None, hold, until, ground };
         match self.leases.get_mut(slot as usize) {
             Some(place) => *place = lease,
             None => self.leases.push(lease),
@@ -412,7 +451,7 @@ impl LeaseTable {
         self.forget_client(slot);
         let lease = *self.lease(slot);
         self.by_address.remove(self.hash.hash(&lease.address), slot);
-        self.grounds.at_mut(lease.ground).unlink(&mut self.links, lease.state, slot);
+        self.grounds.at_mut(lease.ground).unlink(&mut self.links, lease.state(), slot);
         self.leases[slot as usize].ground = NO_GROUND;
         self.free.push(slot);
     }
@@ -476,9 +515,8 @@ impl Hash for Place {
         let ground = u64::from(self.ground) << 48;
         match self.client {
             ClientKey::Mac(mac) => state.write_u64(ground | mac.to_bits()),
-            ClientKey::Other([high, low]) => {
-                state.write_u64(high);
-                state.write_u64(low);
+            ClientKey::Other(digest) => {
+                state.write_u128(u128::from_be_bytes(digest));
                 state.write_u64(ground);
             }
         }

@@ -180,7 +180,7 @@ proptest! {
                     let network = &view.networks[0];
                     let Some(lease) = known(&table, client, network) else { continue };
                     table.withdraw(key(client), network);
-                    if matches!(lease.state, LeaseState::Offered { .. }) {
+                    if matches!(lease.state(), LeaseState::Offered { .. }) {
                         model.promised.remove(&lease.address);
                     }
                 }

@@ -203,7 +203,7 @@ fn stock_clients_get_addresses_and_nothing_to_boot() {
         let answers = replay(&mut site, capture);
         expect(&answers, expected);
         // Each of them gave its address back in the end.
-        let states: Vec<_> = site.server.leases().map(|lease| lease.state).collect();
+        let states: Vec<_> = site.server.leases().map(|lease| lease.state()).collect();
         assert_eq!(states, [crate::dhcp4::LeaseState::Idle]);
     }
 }

@@ -36,7 +36,7 @@ fn discover_offer_request_ack() {
     let ack = site.ask(&select(&discover(1), &offer));
     assert_eq!(ack.kind(), MessageType::Ack);
     assert_eq!(ack.yiaddr(), host(100));
-    let held: Vec<_> = site.server.leases().map(|lease| (lease.address, lease.state)).collect();
+    let held: Vec<_> = site.server.leases().map(|lease| (lease.address, lease.state())).collect();
     let until = site.now + core::time::Duration::from_secs(1800);
     assert_eq!(held, [(host(100), LeaseState::Bound { until })]);
 }
@@ -230,7 +230,7 @@ fn renewing_and_rebinding_extend_the_lease() {
         assert_eq!(ack.to, socket(address, 68));
         let until = site.now + core::time::Duration::from_secs(1800);
         let lease = site.server.leases().next().unwrap();
-        assert_eq!(lease.state, LeaseState::Bound { until });
+        assert_eq!(lease.state(), LeaseState::Bound { until });
     }
 }
 
@@ -238,9 +238,9 @@ fn renewing_and_rebinding_extend_the_lease() {
 fn a_client_that_boots_again_keeps_its_lease_meanwhile() {
     let mut site = Site::new();
     site.lease(1);
-    let before = site.server.leases().next().unwrap().state;
+    let before = site.server.leases().next().unwrap().state();
     site.ask(&discover(1));
-    assert_eq!(site.server.leases().next().unwrap().state, before);
+    assert_eq!(site.server.leases().next().unwrap().state(), before);
 }
 
 #[test]
