@@ -271,11 +271,14 @@ pub enum Discard {
     NoAddress,
     /// Not taken while draining.
     Draining,
+    /// Acknowledges what its sender cannot have received: a block that was never sent, or one
+    /// from a port that never sent it anything. Its source address is most likely forged.
+    Suspect,
 }
 
 impl Discard {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Malformed,
         Self::NotForServer,
         Self::OtherServer,
@@ -289,6 +292,7 @@ impl Discard {
         Self::BadSource,
         Self::NoAddress,
         Self::Draining,
+        Self::Suspect,
     ];
 
     /// Position of this reason's counter in [`Discard::ALL`].
@@ -312,6 +316,7 @@ impl Discard {
             Self::BadSource => "bad_source",
             Self::NoAddress => "no_address",
             Self::Draining => "draining",
+            Self::Suspect => "suspect",
         }
     }
 }

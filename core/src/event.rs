@@ -100,6 +100,24 @@ pub enum EventKind {
     },
     /// Its wait for an IPv6 router was ended by an empty router advertisement.
     RouterAdvertised,
+    /// A client had to wait for its turn, because too many others came at the same time.
+    Waited {
+        /// How it asked.
+        protocol: Protocol,
+        /// What for.
+        name: EventName,
+        /// How long.
+        waited: Duration,
+    },
+    /// A client was told to come back, because too many others came at the same time.
+    SentAway {
+        /// How it asked.
+        protocol: Protocol,
+        /// What for.
+        name: EventName,
+        /// After how long.
+        wait: Duration,
+    },
     /// A file goes out.
     TransferStarted {
         /// How.

@@ -26,6 +26,7 @@ pub mod limits;
 pub mod mac;
 mod ndp;
 pub mod node;
+pub mod rate;
 pub mod resource;
 pub mod rng;
 pub mod table;

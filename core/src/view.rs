@@ -24,6 +24,7 @@ pub use profiles::{Loader, MatchRule, Profile};
 use crate::engine::InterfaceId;
 use crate::identity::ClientIdentity;
 use crate::mac::MacAddr;
+use crate::rate::Rates;
 
 /// Everything the engines may know about the site.
 #[derive(Debug, Default)]
@@ -44,6 +45,8 @@ pub struct View {
     pub ports: Ports,
     /// Upper bounds for what TFTP clients may ask.
     pub tftp: TftpPolicy,
+    /// How fast files go out over HTTP.
+    pub http: Rates,
 }
 
 /// Ports that clients are sent to.
@@ -68,12 +71,14 @@ pub struct TftpPolicy {
     pub block_bytes_max: u16,
     /// Most blocks in one window (RFC 7440).
     pub window_blocks_max: u16,
+    /// How fast files go out.
+    pub rates: Rates,
 }
 
 impl Default for TftpPolicy {
     fn default() -> Self {
         // 1468 fills an Ethernet frame; a window of 64 covers a round trip of 0.7 ms at 1 Gbit/s.
-        Self { block_bytes_max: 1468, window_blocks_max: 64 }
+        Self { block_bytes_max: 1468, window_blocks_max: 64, rates: Rates::default() }
     }
 }
 

@@ -67,7 +67,7 @@ pub fn describe(args: &BootArgs) -> Result<Described, Vec<Problem>> {
         networks: vec![network],
         profiles: vec![profile],
         programs: ProgramsConfig { folders, ..ProgramsConfig::default() },
-        http: HttpConfig { port: args.http_port },
+        http: HttpConfig { port: args.http_port, ..HttpConfig::default() },
         ..Site::default()
     };
     Ok(Described { site, notes, warnings: problems })

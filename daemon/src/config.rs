@@ -5,6 +5,7 @@
 //! found out by [`crate::view::build`], whose problems the same [`Source`] puts into the text.
 
 pub mod duration;
+pub mod rate;
 mod reader;
 mod source;
 mod tables;

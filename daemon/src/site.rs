@@ -4,11 +4,13 @@
 //! left out stays left out here: [`crate::view::build`] finds it out or takes the default.
 
 use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use reveille_core::mac::MacAddr;
+use reveille_core::rate::Rates;
 use reveille_core::view::{DhcpMode, Loader, MatchRule, Pool};
 use reveille_core::wire::pxe::{ArchType, Uuid};
 
@@ -34,6 +36,14 @@ pub struct Site {
     pub shards: Option<u16>,
     /// Messages.
     pub log: LogConfig,
+}
+
+impl Site {
+    /// Number of event loops.
+    pub fn shard_count(&self) -> NonZeroUsize {
+        let shards = self.shards.and_then(|shards| NonZeroUsize::new(usize::from(shards)));
+        shards.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
 }
 
 /// An IPv4 network. Whatever is `None` is found out from the host.
@@ -177,6 +187,8 @@ pub struct TftpConfig {
     pub window_blocks_max: u16,
     /// Whether transfers are answered from the server's own port instead of ephemeral ones.
     pub single_port: bool,
+    /// How fast files go out: all together, and to each client.
+    pub rates: Rates,
 }
 
 impl Default for TftpConfig {
@@ -187,6 +199,7 @@ impl Default for TftpConfig {
             block_bytes_max: policy.block_bytes_max,
             window_blocks_max: policy.window_blocks_max,
             single_port: false,
+            rates: Rates::default(),
         }
     }
 }
@@ -196,11 +209,13 @@ impl Default for TftpConfig {
 pub struct HttpConfig {
     /// TCP port.
     pub port: u16,
+    /// How fast files go out: all together, and to each client.
+    pub rates: Rates,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { port: 80 }
+        Self { port: 80, rates: Rates::default() }
     }
 }
 

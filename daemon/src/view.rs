@@ -13,6 +13,7 @@ use reveille_core::document::{Document, DocumentKind, RenderError};
 use reveille_core::identity::{ClientIdentity, Fact};
 use reveille_core::limits::DOCUMENT_BYTES;
 use reveille_core::mac::MacAddr;
+use reveille_core::rate::{ByteRate, Rates};
 use reveille_core::view::{Catalogue, Loader, Ports, ProfileId, TftpPolicy, View};
 use reveille_core::wire::pxe::{ArchType, Uuid};
 use std::net::Ipv4Addr;
@@ -66,7 +67,9 @@ pub fn build(
         tftp: TftpPolicy {
             block_bytes_max: site.tftp.block_bytes_max,
             window_blocks_max: site.tftp.window_blocks_max,
+            rates: shard_rates(site, site.tftp.rates),
         },
+        http: shard_rates(site, site.http.rates),
     };
     if !has_errors(&problems) {
         check_documents(site, &view, &mut problems);
@@ -79,6 +82,23 @@ pub fn build(
 
 fn has_errors(problems: &[Problem]) -> bool {
     problems.iter().any(|problem| problem.severity == Severity::Error)
+}
+
+/// What one event loop may send: each has its part of the total.
+fn shard_rates(site: &Site, rates: Rates) -> Rates {
+    let shards = u64::try_from(site.shard_count().get()).unwrap_or(u64::MAX);
+    let share = |total: ByteRate| ByteRate::new((total.bytes_per_second() / shards).max(1));
+    Rates { total: rates.total.and_then(share), client: rates.client }
+}
+
+fn check_rates(server: &str, rates: &Rates, problems: &mut Vec<Problem>) {
+    let (Some(total), Some(client)) = (rates.total, rates.client) else { return };
+    if client > total {
+        let place = Place::top().key(server).key("rate_per_client");
+        let what = "one client may have more than all of them together";
+        let help = "`rate` bounds what is sent to all, `rate_per_client` what each of them gets";
+        problems.push(Problem::warning(place, what).help(help));
+    }
 }
 
 fn check_servers(site: &Site, problems: &mut Vec<Problem>) {
@@ -106,6 +126,8 @@ fn check_servers(site: &Site, problems: &mut Vec<Problem>) {
         let place = Place::top().key("http").key("port");
         problems.push(Problem::error(place, "HTTP needs a port").help("firmware expects port 80"));
     }
+    check_rates("tftp", &site.tftp.rates, problems);
+    check_rates("http", &site.http.rates, problems);
     if site.shards == Some(0) {
         let place = Place::top().key("shards");
         let help = "leave it out for one event loop on each processor";

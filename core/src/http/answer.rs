@@ -4,7 +4,7 @@
 use crate::document::Document;
 use crate::event::{Client, EventName};
 use crate::image::ImageId;
-use crate::limits::ETAG_BYTES_MAX;
+use crate::limits::{ETAG_BYTES_MAX, STREAM_CHUNK_BYTES};
 use crate::time::Instant;
 use crate::view::File;
 use crate::wire::http::Status;
@@ -22,14 +22,33 @@ pub(super) struct Answer {
     pub(super) persistence: Persistence,
     /// Whether the head is all that was asked for (HEAD).
     pub(super) head_only: bool,
+    /// Whether the client comes back when it is told to.
+    pub(super) comes_back: bool,
     /// The answer itself.
     pub(super) content: Content,
 }
 
 impl Answer {
-    /// Whether the client was told to come back later.
-    pub(super) const fn is_sent_away(&self) -> bool {
-        matches!(self.content, Content::RetryAfter(_))
+    /// After how many seconds the client is told to come back, if it is.
+    pub(super) const fn sent_away_s(&self) -> Option<u32> {
+        match self.content {
+            Content::RetryAfter(seconds) => Some(seconds),
+            Content::File(_)
+            | Content::Document(_)
+            | Content::Status(_)
+            | Content::NotAllowed { .. } => None,
+        }
+    }
+
+    /// Whether it takes more than one piece to send: scripts and the like never have to wait.
+    pub(super) fn is_download(&self) -> bool {
+        let Content::File(file) = &self.content else { return false };
+        let bytes = match file.extent {
+            Extent::Whole => file.len,
+            Extent::Part { first, last } => last - first,
+            Extent::NotModified | Extent::Unsatisfiable => 0,
+        };
+        !self.head_only && bytes > u64::from(STREAM_CHUNK_BYTES)
     }
 
     /// The image whose bytes will be sent.

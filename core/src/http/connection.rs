@@ -8,7 +8,6 @@ use super::buffers::BufferId;
 use super::response::{Response, Span};
 use crate::event::{Client, EventKind, EventName, Outcome, Protocol};
 use crate::image::{ImageId, ImageSpan};
-use crate::limits;
 use crate::time::Instant;
 
 /// What the server knows about the connection in one of the driver's slots.
@@ -29,6 +28,8 @@ pub(super) struct Connection {
     pub(super) half_closed: bool,
     /// Was accepted when there were too many.
     pub(super) crowds: bool,
+    /// Holds one of the places for downloads.
+    pub(super) has_place: bool,
     /// A transmit was handed out and [`crate::engine::StreamEvent::Sent`] has not come yet.
     pub(super) outstanding: bool,
     /// Where it stands.
@@ -41,12 +42,12 @@ pub(super) struct Connection {
 pub(super) enum State {
     /// There is no connection in this slot.
     Free,
-    /// Nothing of a request has arrived; until [`limits::HTTP_IDLE`].
+    /// Nothing of a request has arrived; until [`crate::limits::HTTP_IDLE`].
     Idle,
-    /// A part of a head is in [`Connection::unread`]; until [`limits::HTTP_REQUEST`] after its
+    /// A part of a head is in [`Connection::unread`]; until [`crate::limits::HTTP_REQUEST`] after its
     /// first byte.
     ReceivingHead,
-    /// A body arrives and is thrown away; until [`limits::HTTP_REQUEST`] after the head.
+    /// A body arrives and is thrown away; until [`crate::limits::HTTP_REQUEST`] after the head.
     DrainingBody {
         /// Bytes that have not arrived.
         left: u64,
@@ -55,12 +56,18 @@ pub(super) enum State {
         /// What to answer then.
         answer: Answer,
     },
+    /// The answer waits for others to be served; until [`crate::limits::HTTP_TURN_MAX`] after the request.
+    Waiting {
+        /// The answer.
+        answer: Answer,
+    },
     /// The answer waits for a buffer: our turn, no deadline.
     Responding {
         /// The answer.
         answer: Answer,
     },
-    /// The response is on its way; until [`limits::HTTP_STALL`] after the last progress.
+    /// The response is on its way; until [`crate::limits::HTTP_STALL`] after the last progress, or until
+    /// the rate allows more of it.
     Sending {
         /// How far it is.
         transfer: Transfer,
@@ -112,6 +119,7 @@ impl Connection {
         deaf: false,
         half_closed: false,
         crowds: false,
+        has_place: false,
         outstanding: false,
         state: State::Free,
     };
@@ -137,10 +145,10 @@ impl Transfer {
         }
     }
 
-    /// The next part of the image, at most a chunk, to be handed out now.
-    pub(super) fn next_chunk(&mut self) -> Option<ImageSpan> {
+    /// The next part of the image, at most `bytes_max`, to be handed out now.
+    pub(super) fn next_chunk(&mut self, bytes_max: u32) -> Option<ImageSpan> {
         let rest = self.rest.as_mut()?;
-        let len = (rest.end - rest.next).min(u64::from(limits::STREAM_CHUNK_BYTES));
+        let len = (rest.end - rest.next).min(u64::from(bytes_max));
         let len = u32::try_from(len).expect("a chunk is small");
         let chunk = ImageSpan { image: rest.image, offset: rest.next, len };
         rest.next += u64::from(len);

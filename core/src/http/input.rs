@@ -27,9 +27,10 @@ impl HttpServer {
                 self.read(slot, bytes, now, view)
             }
             State::ReceivingHead => self.read_more(slot, bytes, now, view),
-            State::DrainingBody { .. } | State::Responding { .. } | State::Sending { .. } => {
-                self.absorb(slot, bytes)
-            }
+            State::DrainingBody { .. }
+            | State::Waiting { .. }
+            | State::Responding { .. }
+            | State::Sending { .. } => self.absorb(slot, bytes, now),
             State::Closing { .. } => Ok(()),
             State::Free => Err(Discard::UnknownSession),
         }
@@ -42,7 +43,7 @@ impl HttpServer {
             Outcome::Request(request) => {
                 let head_bytes = request.head_bytes;
                 let discard = self.begin(slot, request, now);
-                let absorbed = self.absorb(slot, &bytes[head_bytes..]);
+                let absorbed = self.absorb(slot, &bytes[head_bytes..], now);
                 discard.map_or(absorbed, Err)
             }
             Outcome::Partial => match self.keep(slot, bytes) {
@@ -81,8 +82,8 @@ impl HttpServer {
         self.read_kept(slot, now, view)?;
         let connection = &self.connections[slot as usize];
         match connection.state {
-            State::DrainingBody { .. } | State::Responding { .. } => {
-                self.absorb(slot, &bytes[count..])
+            State::DrainingBody { .. } | State::Waiting { .. } | State::Responding { .. } => {
+                self.absorb(slot, &bytes[count..], now)
             }
             State::Free
             | State::Idle
@@ -106,7 +107,7 @@ impl HttpServer {
             Outcome::Request(request) => {
                 self.consume(slot, request.head_bytes);
                 let discard = self.begin(slot, request, now);
-                self.drain_kept(slot);
+                self.drain_kept(slot, now);
                 let connection = &self.connections[slot as usize];
                 let is_cut = connection.half_closed || connection.deaf;
                 if is_cut && matches!(connection.state, State::DrainingBody { left: 1.., .. }) {
@@ -141,19 +142,17 @@ impl HttpServer {
         if answer.persistence == Persistence::Close && body_bytes == 0 {
             self.stop_listening(slot);
         }
-        let is_sent_away = answer.is_sent_away();
         if body_bytes == 0 {
-            self.transition_to_responding(slot, answer);
-        } else {
-            self.transition_to_draining_body(slot, body_bytes, expects_continue, answer, now);
+            return self.respond(slot, answer, now);
         }
-        is_sent_away.then_some(Discard::Overload)
+        self.transition_to_draining_body(slot, body_bytes, expects_continue, answer, now);
+        answer.sent_away_s().map(|_| Discard::Overload)
     }
 
     /// Takes bytes behind a request that is being answered: its body first, then what is
     /// pipelined.
-    fn absorb(&mut self, slot: u32, bytes: &[u8]) -> Result<(), Discard> {
-        let taken = self.drain(slot, bytes.len());
+    fn absorb(&mut self, slot: u32, bytes: &[u8], now: Instant) -> Result<(), Discard> {
+        let taken = self.drain(slot, bytes.len(), now);
         let rest = &bytes[taken..];
         if rest.is_empty() || self.connections[slot as usize].deaf {
             return Ok(());
@@ -162,16 +161,16 @@ impl HttpServer {
     }
 
     /// The same for bytes that were kept.
-    fn drain_kept(&mut self, slot: u32) {
+    fn drain_kept(&mut self, slot: u32, now: Instant) {
         if let Some(unread) = &self.connections[slot as usize].unread {
             let len = self.buffers.bytes(unread).len();
-            let taken = self.drain(slot, len);
+            let taken = self.drain(slot, len, now);
             self.consume(slot, taken);
         }
     }
 
     /// Counts as many of `available` bytes as belong to a body, and tells how many those are.
-    fn drain(&mut self, slot: u32, available: usize) -> usize {
+    fn drain(&mut self, slot: u32, available: usize, now: Instant) -> usize {
         let State::DrainingBody { left, invitation, answer } =
             &mut self.connections[slot as usize].state
         else {
@@ -193,7 +192,8 @@ impl HttpServer {
                 self.stop_listening(slot);
             }
             if let Some(answer) = answer {
-                self.transition_to_responding(slot, answer);
+                // That somebody is sent away after a body is not counted once more.
+                self.respond(slot, answer, now);
             }
         }
         taken

@@ -10,6 +10,7 @@
 //! chunks or encodings. Responses carry no `Date`, because the core has no clock (RFC 9110
 //! §6.6.1 asks that of a server without one).
 
+mod admission;
 mod answer;
 mod buffers;
 mod connection;

@@ -90,6 +90,7 @@ pub(super) fn refusal(status: Status, asker: &Asker) -> Answer {
         name: EventName::EMPTY,
         persistence: Persistence::Close,
         head_only: false,
+        comes_back: false,
         content,
     }
 }
@@ -114,6 +115,7 @@ fn decide(head: &RequestHead<'_>, head_bytes: usize, asker: &Asker, view: &View)
         name: decision.name,
         persistence,
         head_only: head.method == Method::Head,
+        comes_back: decision.comes_back,
         content: decision.content,
     };
     // An expectation in HTTP/1.0 is ignored (RFC 9110 §10.1.1).
@@ -128,6 +130,7 @@ struct Decision {
     content: Content,
     event: Option<EventKind>,
     closes: bool,
+    comes_back: bool,
 }
 
 impl Decision {
@@ -146,10 +149,11 @@ impl Decision {
             content: Content::Status(Status::NOT_FOUND),
             event: None,
             closes: false,
+            // Only iPXE does; to other firmware 503 is the end of its boot.
+            comes_back: client.firmware == Firmware::Ipxe,
         };
-        // Only iPXE waits and comes back; to other firmware 503 is the end of its boot, and the
-        // connections kept in reserve are for it.
-        if let (Some(seconds), Firmware::Ipxe) = (asker.retry_after_s, client.firmware) {
+        // The connections kept in reserve are for those who would not come back.
+        if let (Some(seconds), true) = (asker.retry_after_s, decision.comes_back) {
             decision.content = Content::RetryAfter(seconds);
             decision.closes = true;
             return decision;
@@ -195,6 +199,7 @@ impl Decision {
             content: Content::Status(status),
             event: Some(EventKind::Refused { protocol: Protocol::Http, name }),
             closes: false,
+            comes_back: false,
         }
     }
 

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::mem;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::admission::Pacing;
 use super::answer::Persistence;
 use super::buffers::Buffers;
 use super::connection::{Connection, Invitation, State};
@@ -41,6 +42,18 @@ pub struct HttpServer {
     pub(super) live: usize,
     /// More connections than this are too many.
     pub(super) comfortable: usize,
+    /// Places for downloads that are taken, and how many there should be.
+    pub(super) downloads: u32,
+    /// See `downloads`.
+    pub(super) downloads_max: u32,
+    /// Connections whose download waits for a place, the longest waiting first.
+    pub(super) line: ReadyRing,
+    /// Downloads with a place, the one first that has taken nothing for longest.
+    pub(super) progress: ReadyRing,
+    /// The same of those that lost their place because they are slow.
+    pub(super) slow: ReadyRing,
+    /// How fast files go out.
+    pub(super) pacing: Pacing,
     pub(super) is_draining: bool,
 }
 
@@ -63,6 +76,12 @@ impl HttpServer {
             rng: Rng::new(seed),
             live: 0,
             comfortable: (connections - reserve) as usize,
+            downloads: 0,
+            downloads_max: (connections - connections / limits::HTTP_SMALL_SHARE).max(1),
+            line: ReadyRing::new(connections),
+            progress: ReadyRing::new(connections),
+            slow: ReadyRing::new(connections),
+            pacing: Pacing::new(connections),
             is_draining: false,
         }
     }
@@ -111,14 +130,19 @@ impl HttpServer {
 
     /// Ends the connection that has been idle for longest if there are too many: clients keep
     /// connections open for long and open them again without harm, but nobody waits long for one.
+    /// If all are in use, ends one whose client has taken nothing for long.
     fn make_room(&mut self, now: Instant) {
         if self.live <= self.comfortable {
             return;
         }
-        let Some(slot) = self.idle.first() else { return };
-        let until = self.timers.deadline(slot).expect("an idle connection has a deadline");
-        if until <= now + (limits::HTTP_IDLE - limits::HTTP_IDLE_MIN) {
-            self.transition_to_closing(slot);
+        let patience = limits::HTTP_IDLE - limits::HTTP_IDLE_MIN;
+        let is_unused = |slot: &u32| {
+            let until = self.timers.deadline(*slot).expect("an idle connection has a deadline");
+            until <= now + patience
+        };
+        match self.idle.first().filter(is_unused) {
+            Some(slot) => self.transition_to_closing(slot),
+            None => self.end_slowest(now),
         }
     }
 
@@ -134,18 +158,21 @@ impl HttpServer {
                     self.end_transfer(slot, event::Outcome::Completed, now);
                     return self.go_on(slot, is_persistent, now, view);
                 }
-                self.timers.arm(slot, now + limits::HTTP_STALL);
-                self.ready.push(slot);
+                self.send_more(slot, now);
             }
             State::DrainingBody { left, invitation, answer } => {
                 *invitation = Invitation::Done;
                 if *left == 0 {
                     let answer = *answer;
-                    self.transition_to_responding(slot, answer);
+                    self.respond(slot, answer, now);
                 }
             }
             State::Closing { .. } => {}
-            State::Free | State::Idle | State::ReceivingHead | State::Responding { .. } => {
+            State::Free
+            | State::Idle
+            | State::ReceivingHead
+            | State::Waiting { .. }
+            | State::Responding { .. } => {
                 panic!("only a state that sends has a transmit outstanding")
             }
         }
@@ -180,7 +207,10 @@ impl HttpServer {
             State::Idle | State::ReceivingHead => self.transition_to_closing(slot),
             State::DrainingBody { left, .. } if left > 0 => self.transition_to_closing(slot),
             // Clients that close their side early still want their answer.
-            State::DrainingBody { .. } | State::Responding { .. } | State::Sending { .. } => {}
+            State::DrainingBody { .. }
+            | State::Waiting { .. }
+            | State::Responding { .. }
+            | State::Sending { .. } => {}
             State::Closing { .. } | State::Free => {}
         }
     }
@@ -191,7 +221,9 @@ impl HttpServer {
         self.drop_unread(slot);
         self.ready.remove(slot);
         self.idle.remove(slot);
+        self.line.remove(slot);
         self.timers.cancel(slot);
+        self.pacing.forget(slot);
         let generation = self.connections[slot as usize].generation;
         self.connections[slot as usize] = Connection { generation, ..Connection::FREE };
         assert!(self.live > 0, "a connection that closes was counted");
@@ -208,6 +240,12 @@ impl HttpServer {
                 } else {
                     self.refuse(slot, Status::REQUEST_TIMEOUT, now);
                 }
+            }
+            State::Waiting { .. } => self.begin_download(slot, now),
+            State::Sending { .. } if !self.connections[slot as usize].outstanding => {
+                // Its rate allows more of it, or it waits for us.
+                self.timers.arm(slot, now + limits::HTTP_STALL);
+                self.ready.push(slot);
             }
             State::Sending { .. } => {
                 self.abandon(slot, event::Outcome::TimedOut, now);
@@ -241,17 +279,23 @@ impl HttpServer {
                 }
                 self.transition_to_sending(slot, &answer, head, now, view)
             }
-            State::Sending { transfer } => (0, transfer.next_chunk()),
+            State::Sending { transfer } => (0, transfer.next_chunk(self.pacing.chunk_bytes())),
             State::DrainingBody { invitation: invitation @ Invitation::Due, .. } => {
                 *invitation = Invitation::Sent;
                 (response::write_continue(head), None)
             }
-            State::DrainingBody { .. } | State::Idle | State::ReceivingHead | State::Free => {
+            State::DrainingBody { .. }
+            | State::Idle
+            | State::ReceivingHead
+            | State::Waiting { .. }
+            | State::Free => {
                 return None;
             }
             State::Closing { .. } => unreachable!("closing was dealt with above"),
         };
         self.connections[slot as usize].outstanding = true;
+        self.note_progress(slot);
+        self.pacing.spend(slot, body.map_or(0, |span| span.len), now);
         Some(Output::Transmit(Transmit {
             route: Route::Stream(conn),
             origin: origin_of(conn),
@@ -265,10 +309,11 @@ impl HttpServer {
     pub(super) fn abandon(&mut self, slot: u32, outcome: event::Outcome, now: Instant) {
         match &self.connections[slot as usize].state {
             State::Sending { .. } => self.end_transfer(slot, outcome, now),
-            State::Responding { answer } => {
+            State::Waiting { answer } | State::Responding { answer } => {
                 if let Some(image) = answer.image() {
                     self.pins.unpin(image);
                 }
+                self.release_place(slot);
             }
             State::DrainingBody { .. }
             | State::Idle
@@ -289,6 +334,7 @@ impl HttpServer {
         if let Some(kind) = transfer.ended(outcome, now) {
             self.events.push(Event { at: now, client: transfer.client(), kind });
         }
+        self.release_place(slot);
     }
 
     pub(super) fn asker(&mut self, slot: u32, now: Instant) -> Asker {
@@ -322,7 +368,7 @@ impl Engine for HttpServer {
         now: Instant,
         view: &View,
     ) -> Result<(), Discard> {
-        match input {
+        let taken = match input {
             StreamEvent::Accepted { conn, peer, local } => {
                 self.on_accepted(conn, peer, local, now, view)
             }
@@ -338,7 +384,9 @@ impl Engine for HttpServer {
                 self.on_closed(self.find(conn)?, now);
                 Ok(())
             }
-        }
+        };
+        self.begin_waiting(now);
+        taken
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -346,10 +394,15 @@ impl Engine for HttpServer {
         while let Some(slot) = self.timers.pop_expired(now) {
             self.on_deadline(slot, now);
         }
+        self.pacing.expire(now);
+        self.begin_waiting(now);
     }
 
     fn poll_output(&mut self, head: &mut [u8], now: Instant, view: &View) -> Option<Output> {
         assert!(head.len() >= limits::HEAD_BYTES, "the driver lends a whole head buffer");
+        if self.pacing.holds(view.http, now) {
+            return None;
+        }
         // Ends: each round takes a connection out of the ring.
         while let Some(slot) = self.ready.pop() {
             let output = self.output_of(slot, head, now, view);
@@ -365,7 +418,10 @@ impl Engine for HttpServer {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next_deadline()
+        match (self.timers.next_deadline(), self.pacing.held_until()) {
+            (Some(deadline), Some(held)) => Some(deadline.min(held)),
+            (deadline, held) => deadline.or(held),
+        }
     }
 
     fn handle_send_error(&mut self, origin: Origin, error: SendError, now: Instant) {

@@ -2,6 +2,7 @@
 
 mod admission;
 mod answers;
+mod crowd;
 mod driver;
 mod files;
 mod pieces;

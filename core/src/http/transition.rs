@@ -53,6 +53,16 @@ impl HttpServer {
         self.ready.push(slot);
     }
 
+    /// Others are served first. The file stays as it was when it was asked for.
+    pub(super) fn transition_to_waiting(&mut self, slot: u32, answer: Answer, now: Instant) {
+        if let Some(image) = answer.image() {
+            self.pins.pin(image);
+        }
+        self.connections[slot as usize].state = State::Waiting { answer };
+        self.line.push(slot);
+        self.timers.arm(slot, now + limits::HTTP_TURN_MAX);
+    }
+
     /// Writes the head of the response and tells its length and the image bytes behind it.
     pub(super) fn transition_to_sending(
         &mut self,
@@ -69,7 +79,7 @@ impl HttpServer {
             self.events.push(Event { at: now, client: answer.client, kind });
         }
         let mut transfer = Transfer::new(answer, &response);
-        let body = transfer.next_chunk();
+        let body = transfer.next_chunk(self.chunk_bytes());
         self.connections[slot as usize].state = State::Sending { transfer };
         self.timers.arm(slot, now + limits::HTTP_STALL);
         (response.written, body)
@@ -81,6 +91,7 @@ impl HttpServer {
         self.drop_unread(slot);
         self.connections[slot as usize].state = State::Closing { told: false };
         self.idle.remove(slot);
+        self.line.remove(slot);
         self.timers.cancel(slot);
         self.ready.push(slot);
     }

@@ -82,7 +82,7 @@ impl TftpServer {
         if session.subject.digest == digest {
             match session.on_request_again(now) {
                 Repetition::Answered => {
-                    self.settle(slot);
+                    self.settle(slot, now);
                     return Ok(Way::Answered);
                 }
                 Repetition::Ignored => return Err(Discard::Duplicate),
@@ -132,7 +132,7 @@ impl TftpServer {
         let subject = Subject { digest, name: shown, mac };
         let granted = negotiate(&request.options, bounds);
         let path = self.new_path(datagram);
-        self.begin(Session::new(path, subject, content, granted, now), now);
+        self.take_in(Session::new(path, subject, content, granted, now), now);
         Ok(())
     }
 

@@ -1,10 +1,14 @@
 //! The engine: finds the transfer that a datagram belongs to, and the one whose turn it is.
 
+use alloc::boxed::Box;
+use alloc::vec;
 use core::net::{IpAddr, SocketAddr};
 
+use super::admission::Admission;
 use super::guard::{Guard, check_addresses};
 use super::refusal::{Refusal, RefusalQueue};
 use super::session::{Path, Session, Source, Verdict};
+use super::turns::FairRing;
 use crate::document::pool::DocumentPool;
 use crate::engine::{Datagram, Discard, Engine, Origin, Output, SendError, SocketId, Transmit};
 use crate::event::{Client, Event, EventKind, EventQueue, Outcome, Protocol};
@@ -12,6 +16,7 @@ use crate::hash::KeyedHash;
 use crate::image::ImageId;
 use crate::limits;
 use crate::mac::MacAddr;
+use crate::rate::{Pace, Rates};
 use crate::rng::Rng;
 use crate::table::index::ChainIndex;
 use crate::table::{Handle, ImagePins, ReadyRing, Slab, TimerWheel};
@@ -52,18 +57,28 @@ impl Default for TftpConfig {
 pub struct TftpServer {
     pub(super) sessions: Slab<Session>,
     /// Slots of sessions by the client's address and port: a port has one transfer at a time.
-    index: ChainIndex,
-    hash: KeyedHash,
+    pub(super) index: ChainIndex,
+    pub(super) hash: KeyedHash,
     /// Sessions with output whose client has acknowledged something. They go first: firmware
     /// waits seconds for a first packet, and gives up quickly in the middle.
-    running: ReadyRing,
+    running: FairRing,
     /// Sessions with output that have not been acknowledged yet.
     beginning: ReadyRing,
-    /// Sessions that have not been acknowledged yet, the oldest first.
-    unconfirmed: ReadyRing,
+    /// Who may begin.
+    pub(super) admission: Admission,
+    /// Sessions that were answered and have not been acknowledged yet, the oldest first.
+    pub(super) unconfirmed: ReadyRing,
     /// Turns that `running` had since `beginning` had one.
     turns: u32,
     wheel: TimerWheel,
+    /// The view's bounds on rates, as they were at the last output.
+    pub(super) rates: Rates,
+    /// When anything may be sent next.
+    pub(super) pace: Pace,
+    /// Until when output is held back because of that.
+    held_until: Option<Instant>,
+    /// When each session may send next; looked at only with a bound on the rate of a client.
+    pub(super) paces: Box<[Pace]>,
     pub(super) documents: DocumentPool,
     pub(super) pins: ImagePins,
     refusals: RefusalQueue,
@@ -87,11 +102,16 @@ impl TftpServer {
             sessions: Slab::new(config.transfers),
             index: ChainIndex::new(config.transfers),
             hash: KeyedHash::new(&mut rng),
-            running: ReadyRing::new(config.transfers),
+            running: FairRing::new(config.transfers),
             beginning: ReadyRing::new(config.transfers),
+            admission: Admission::new(config.transfers),
             unconfirmed: ReadyRing::new(config.transfers),
             turns: 0,
             wheel: TimerWheel::new(config.transfers),
+            rates: Rates::default(),
+            pace: Pace::default(),
+            held_until: None,
+            paces: vec![Pace::default(); config.transfers as usize].into_boxed_slice(),
             documents: DocumentPool::new(limits::DOCUMENTS_MAX.min(config.transfers)),
             pins: ImagePins::new(limits::IMAGES_MAX),
             refusals: RefusalQueue::new(limits::TFTP_REFUSALS_MAX),
@@ -116,10 +136,20 @@ impl TftpServer {
         };
         let session = self.sessions.at_mut(slot).expect("the index names sessions that live");
         let was_confirmed = session.is_confirmed();
-        let verdict = session.on_ack(block, now)?;
+        let cycle = now - session.heard();
+        let verdict = match session.on_ack(block, now) {
+            Ok(verdict) => verdict,
+            Err(Discard::Suspect) => return Err(self.suspect(slot, now)),
+            Err(discard) => return Err(discard),
+        };
+        let has_progressed = session.heard() == now;
+        let window_bytes = session.window_bytes();
         if session.is_confirmed() && !was_confirmed {
             self.guard.release(datagram.source.ip());
             self.unconfirmed.remove(slot);
+        }
+        if has_progressed {
+            self.admission.on_progress(cycle, window_bytes);
         }
         self.obey(slot, verdict, now);
         Ok(())
@@ -135,6 +165,7 @@ impl TftpServer {
 
     /// A packet from a peer that has no transfer on this socket: it is told so, and no transfer is
     /// disturbed (RFC 1350 §4). Late packets of a transfer that has just ended are no mistake.
+    /// One in the name of a client that has a transfer on another socket may be a guess.
     fn on_stray(
         &mut self,
         datagram: &Datagram<'_>,
@@ -144,6 +175,9 @@ impl TftpServer {
         check_addresses(datagram, view)?;
         let listener = datagram.socket == LISTENER && self.transfer_sockets > 0;
         let ended = self.guard.remembers(self.tail_digest(datagram.socket, datagram.source));
+        if !ended && let Some(slot) = self.find(datagram.source) {
+            return Err(self.suspect(slot, now));
+        }
         if !listener && !ended && self.guard.may_answer_stray(now) {
             self.refusals.push(Refusal {
                 path: Path {
@@ -159,6 +193,17 @@ impl TftpServer {
         Err(Discard::UnknownSession)
     }
 
+    /// Somebody acknowledges what the client of `slot` cannot have received. Whoever forges a
+    /// client's address sees neither our port nor our blocks, and has to guess: soon it is wrong
+    /// too often, and nothing more is sent to its victim.
+    fn suspect(&mut self, slot: u32, now: Instant) -> Discard {
+        let session = self.sessions.at_mut(slot).expect("only live sessions are suspected");
+        if session.suspect() {
+            self.end(slot, Outcome::Aborted, now);
+        }
+        Discard::Suspect
+    }
+
     /// Sends an ERROR from a transfer socket: for requests that get no session.
     pub(super) fn refuse(
         &mut self,
@@ -171,13 +216,16 @@ impl TftpServer {
     }
 
     /// The path of a new transfer: transfer sockets take turns, so that a client that uses one
-    /// port again and again can tell its transfers apart.
+    /// port again and again can tell its transfers apart. Where the turn of a client starts nobody
+    /// can know but who receives our packets.
     pub(super) fn new_path(&mut self, datagram: &Datagram<'_>) -> Path {
         let socket = if self.transfer_sockets == 0 {
             LISTENER
         } else {
             self.next_socket = (self.next_socket + 1) % self.transfer_sockets;
-            SocketId(self.next_socket + 1)
+            let start = self.hash.hash(&datagram.source) % u64::from(self.transfer_sockets);
+            let start = u16::try_from(start).expect("there are fewer than 65,536 sockets");
+            SocketId((start + self.next_socket) % self.transfer_sockets + 1)
         };
         Path {
             socket,
@@ -201,44 +249,19 @@ impl TftpServer {
         })
     }
 
-    /// Begins a transfer; the caller made sure that there is room.
-    pub(super) fn begin(&mut self, session: Session, now: Instant) {
-        let client = session.path.client;
-        let started = EventKind::TransferStarted {
-            protocol: Protocol::Tftp,
-            name: session.subject.name,
-            bytes: session.content().len,
-        };
-        self.tell(session.subject.mac, client.ip(), started, now);
-        if let Source::Image(image) = session.content().source {
-            self.pins.pin(image);
-        }
-        let handle = self.sessions.insert(session).expect("there is room for a new session");
-        self.index.insert(self.hash.hash(&client), handle.slot);
-        self.unconfirmed.push(handle.slot);
-        self.settle(handle.slot);
-    }
-
-    /// Ends the oldest transfer that nobody has acknowledged, if it had time enough; tells whether
-    /// there is a place now.
-    pub(super) fn make_room(&mut self, now: Instant) -> bool {
-        let Some(slot) = self.unconfirmed.first() else { return false };
-        let session = self.sessions.at(slot).expect("only live sessions wait for an answer");
-        let is_late = now - session.started() >= limits::TFTP_UNCONFIRMED_MIN;
-        if is_late {
-            self.end(slot, Outcome::TimedOut, now);
-        }
-        is_late
-    }
-
     /// Ends a transfer and frees all that it holds.
     pub(super) fn end(&mut self, slot: u32, outcome: Outcome, now: Instant) {
         let handle = self.sessions.handle_at(slot).expect("only a live session ends");
         let client = self.sessions.at(slot).expect("only a live session ends").path.client;
         self.index.remove(self.hash.hash(&client), slot);
         let session = self.sessions.remove(handle).expect("only a live session ends");
-        self.running.remove(slot);
+        self.running.forget(slot);
+        self.paces[slot as usize] = Pace::default();
         self.beginning.remove(slot);
+        self.admission.unqueue(slot);
+        if !session.is_waiting() {
+            self.admission.leave(session.window_bytes());
+        }
         self.unconfirmed.remove(slot);
         self.wheel.cancel(slot);
         match session.content().source {
@@ -263,25 +286,30 @@ impl TftpServer {
 
     fn obey(&mut self, slot: u32, verdict: Verdict, now: Instant) {
         match verdict {
-            Verdict::Continues => self.settle(slot),
+            Verdict::Continues => self.settle(slot, now),
+            Verdict::Overdue => self.on_overdue(slot, now),
             Verdict::Ends(outcome) => self.end(slot, outcome, now),
         }
     }
 
     /// Puts a session where its state says that it belongs: in line for a send buffer, or on the
     /// timer wheel.
-    pub(super) fn settle(&mut self, slot: u32) {
+    pub(super) fn settle(&mut self, slot: u32, now: Instant) {
         let session = self.sessions.at(slot).expect("only live sessions are settled");
-        let (ring, other) = if session.is_confirmed() {
-            (&mut self.running, &mut self.beginning)
+        if let Some(due) = self.paced_until(slot, session, now) {
+            self.running.remove(slot);
+            self.beginning.remove(slot);
+            self.wheel.arm(slot, due);
+            return;
+        }
+        if !session.has_output() {
+            self.running.remove(slot);
+            self.beginning.remove(slot);
+        } else if session.is_confirmed() {
+            self.beginning.remove(slot);
+            self.running.push(slot);
         } else {
-            (&mut self.beginning, &mut self.running)
-        };
-        other.remove(slot);
-        if session.has_output() {
-            ring.push(slot);
-        } else {
-            ring.remove(slot);
+            self.beginning.push(slot);
         }
         match session.deadline() {
             Some(deadline) => self.wheel.arm(slot, deadline),
@@ -331,7 +359,7 @@ impl Engine for TftpServer {
         now: Instant,
         view: &View,
     ) -> Result<(), Discard> {
-        match parse(datagram.payload).map_err(|_| Discard::Malformed)? {
+        let taken = match parse(datagram.payload).map_err(|_| Discard::Malformed)? {
             Packet::ReadRequest(request) => self.on_read_request(&datagram, &request, now, view),
             Packet::WriteRequest(request) => self.on_write_request(&datagram, &request, now, view),
             Packet::Ack { block } => self.on_ack(&datagram, block, now, view),
@@ -340,19 +368,28 @@ impl Engine for TftpServer {
                 Some(_) => Err(Discard::NotForServer),
                 None => self.on_stray(&datagram, now, view),
             },
-        }
+        };
+        self.begin_waiting(now);
+        taken
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        // Ends: a session that has expired has output then, and no deadline.
+        self.held_until = self.held_until.filter(|until| *until > now);
+        // Ends: a session that has expired has output then, or a deadline in the future.
         while let Some(slot) = self.wheel.pop_expired(now) {
             let session = self.sessions.at_mut(slot).expect("only live sessions have timers");
+            if session.has_output() {
+                // Its rate lets it send again; perhaps a tick early, which the pace makes up for.
+                self.running.push(slot);
+                continue;
+            }
             let verdict = session.on_timeout();
             self.obey(slot, verdict, now);
         }
+        self.begin_waiting(now);
     }
 
-    fn poll_output(&mut self, head: &mut [u8], now: Instant, _view: &View) -> Option<Output> {
+    fn poll_output(&mut self, head: &mut [u8], now: Instant, view: &View) -> Option<Output> {
         assert!(head.len() >= limits::HEAD_BYTES, "heads are lent whole");
         if let Some(refusal) = self.refusals.pop() {
             return Some(Output::Transmit(Transmit {
@@ -363,12 +400,21 @@ impl Engine for TftpServer {
                 split: None,
             }));
         }
+        self.rates = view.tftp.rates;
+        self.held_until =
+            (self.rates.total.is_some() && self.pace.due() > now).then(|| self.pace.due());
+        if self.held_until.is_some() {
+            return None;
+        }
         let slot = self.next_turn()?;
+        let limits = self.send_limits();
         let handle = self.sessions.handle_at(slot).expect("only live sessions have output");
         let session = self.sessions.at_mut(slot).expect("only live sessions have output");
-        let datagrams = session.poll_output(head, &self.documents, now, &mut self.rng);
+        let datagrams = session.poll_output(head, &self.documents, limits, now, &mut self.rng);
         let route = session.path.route();
-        self.settle(slot);
+        self.running.charge(slot, datagrams.split.map_or(1, |split| split.segments));
+        self.spend(slot, datagrams.body.map_or(0, |span| span.len), now);
+        self.settle(slot, now);
         Some(Output::Transmit(Transmit {
             route,
             origin: Origin(handle.to_bits()),
@@ -383,7 +429,10 @@ impl Engine for TftpServer {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.wheel.next_deadline()
+        match (self.wheel.next_deadline(), self.held_until) {
+            (Some(deadline), Some(due)) => Some(deadline.min(due)),
+            (deadline, due) => deadline.or(due),
+        }
     }
 
     fn handle_send_error(&mut self, origin: Origin, error: SendError, now: Instant) {

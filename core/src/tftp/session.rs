@@ -10,6 +10,7 @@
 //! ```text
 //! state               waits for       and then becomes             after silence
 //! ──────────────────────────────────────────────────────────────────────────────────────────
+//! Waiting             its turn        Offering or Sending          Offering or Sending
 //! Offering            send buffer     AwaitingOptionAck            -
 //! AwaitingOptionAck   ACK 0           Sending                      Offering
 //! Sending             send buffer     AwaitingAck, with the final  -
@@ -20,8 +21,9 @@
 //! Hesitating          ACK             Sending                      Sending, cursor moved back
 //! ```
 //!
-//! A request with options begins as `Offering`, one without as `Sending`. An ERROR from the client
-//! ends every state, and so does silence after a number of sends.
+//! A request with options begins as `Offering`, one without as `Sending`, in a crowd both as
+//! `Waiting`. An ERROR from the client ends every state, and so does silence after a number of
+//! sends.
 //!
 //! Nothing is kept to send again: blocks are numbered pieces of an image, and a retransmission
 //! is the cursor of the [`Window`] moved back.
@@ -53,9 +55,11 @@ pub(super) struct Session {
     /// Whether the client has acknowledged anything: only then its address is no forgery.
     confirmed: bool,
     started: Instant,
-    /// When the client last made progress.
+    /// When the client last made progress, or asked while it had to wait.
     heard: Instant,
     retransmits: u32,
+    /// Acknowledgements that the client cannot have meant.
+    suspicions: u8,
     state: State,
 }
 
@@ -64,6 +68,8 @@ pub(super) struct Session {
 /// `sends` counts how often the same thing went out without progress: patience is limited.
 #[derive(Clone, Copy, Debug)]
 enum State {
+    /// Others go first, as `admission` says. The client repeats its request in the meantime.
+    Waiting { until: Instant },
     /// An OACK has to be sent (RFC 2347).
     Offering { sends: u8 },
     /// The OACK is out. ACK 0 accepts it.
@@ -122,7 +128,18 @@ pub(super) enum Source {
 #[must_use]
 pub(super) enum Verdict {
     Continues,
+    /// It has waited for its turn as long as it should.
+    Overdue,
     Ends(Outcome),
+}
+
+/// What bounds a send beside the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SendLimits {
+    /// Bytes of one send, unless a single block has more.
+    pub(super) burst_bytes: u32,
+    /// The shortest wait for an answer.
+    pub(super) retry_min: Duration,
 }
 
 /// What a repetition of the request that began a transfer means.
@@ -156,8 +173,7 @@ impl Path {
 }
 
 impl Session {
-    /// A transfer that answers a request: with an OACK if any option was granted, else with the
-    /// first block at once.
+    /// A transfer that answers a request; it waits for [`Session::begin`].
     pub(super) fn new(
         path: Path,
         subject: Subject,
@@ -165,13 +181,6 @@ impl Session {
         granted: Granted,
         now: Instant,
     ) -> Self {
-        let state = if granted.is_silent() {
-            let blocks = content.blocks(granted.block_bytes);
-            let window = Window::new(blocks, granted.window_blocks);
-            State::Sending { window, sends: 0, gap: false }
-        } else {
-            State::Offering { sends: 0 }
-        };
         Self {
             path,
             subject,
@@ -181,16 +190,36 @@ impl Session {
             started: now,
             heard: now,
             retransmits: 0,
-            state,
+            suspicions: 0,
+            state: State::Waiting { until: now },
+        }
+    }
+
+    /// Lets the client wait for its turn.
+    pub(super) fn wait(&mut self, until: Instant) {
+        assert!(self.is_waiting(), "what has begun goes on");
+        self.state = State::Waiting { until };
+    }
+
+    /// Answers: with an OACK if any option was granted, else with the first block at once.
+    pub(super) fn begin(&mut self, now: Instant) {
+        assert!(self.is_waiting(), "a transfer begins once");
+        self.heard = now;
+        if self.granted.is_silent() {
+            let blocks = self.content.blocks(self.granted.block_bytes);
+            self.transition_to_sending(Window::new(blocks, self.granted.window_blocks), 0);
+        } else {
+            self.transition_to_offering(0);
         }
     }
 
     /// ACK: what is out has arrived, up to `block`.
     ///
     /// # Errors
-    /// [`Discard::Duplicate`] for what was known, [`Discard::NotForServer`] for what never was.
+    /// [`Discard::Duplicate`] for what was known, [`Discard::Suspect`] for what never was sent.
     pub(super) fn on_ack(&mut self, block: u16, now: Instant) -> Result<Verdict, Discard> {
         let (mut window, sends, gap) = match self.state {
+            State::Waiting { .. } => return Err(Discard::Suspect),
             State::Offering { sends } | State::AwaitingOptionAck { sends, .. } => {
                 return self.on_option_ack(block, sends, now);
             }
@@ -211,7 +240,7 @@ impl Session {
                 return Ok(Verdict::Continues);
             }
             Ack::Repeated | Ack::Old => return Err(Discard::Duplicate),
-            Ack::Unsent => return Err(Discard::NotForServer),
+            Ack::Unsent => return Err(Discard::Suspect),
         }
         self.confirmed = true;
         self.heard = now;
@@ -223,13 +252,20 @@ impl Session {
     /// more.
     fn on_option_ack(&mut self, block: u16, sends: u8, now: Instant) -> Result<Verdict, Discard> {
         if block != 0 || sends == 0 {
-            return Err(Discard::NotForServer);
+            return Err(Discard::Suspect);
         }
         self.confirmed = true;
         self.heard = now;
         let blocks = self.content.blocks(self.granted.block_bytes);
         self.transition_to_sending(Window::new(blocks, self.granted.window_blocks), 0);
         Ok(Verdict::Continues)
+    }
+
+    /// Something came in the client's name that the client cannot have meant; tells whether that
+    /// was once too often.
+    pub(super) fn suspect(&mut self) -> bool {
+        self.suspicions = self.suspicions.saturating_add(1);
+        self.suspicions >= SUSPICIONS_MAX
     }
 
     /// The request that began this transfer came again, from the same port.
@@ -240,6 +276,10 @@ impl Session {
             return if late_copy { Repetition::Ignored } else { Repetition::Restarts };
         }
         match self.state {
+            State::Waiting { .. } => {
+                self.heard = now;
+                return Repetition::Ignored;
+            }
             State::Offering { .. } | State::Sending { .. } => return Repetition::Ignored,
             State::AwaitingOptionAck { sends, .. } => self.transition_to_offering(sends),
             State::AwaitingAck { window, sends, .. }
@@ -252,6 +292,7 @@ impl Session {
     /// Silence up to the deadline: send again, or lose patience.
     pub(super) fn on_timeout(&mut self) -> Verdict {
         match self.state {
+            State::Waiting { .. } => return Verdict::Overdue,
             State::Offering { .. } | State::Sending { .. } => {}
             State::AwaitingOptionAck { sends, .. } if sends >= UNCONFIRMED_SENDS_MAX => {
                 return Verdict::Ends(Outcome::TimedOut);
@@ -275,7 +316,8 @@ impl Session {
     pub(super) const fn has_output(&self) -> bool {
         match self.state {
             State::Offering { .. } | State::Sending { .. } => true,
-            State::AwaitingOptionAck { .. }
+            State::Waiting { .. }
+            | State::AwaitingOptionAck { .. }
             | State::AwaitingAck { .. }
             | State::AwaitingLastAck { .. }
             | State::Hesitating { .. } => false,
@@ -286,7 +328,8 @@ impl Session {
     pub(super) const fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Offering { .. } | State::Sending { .. } => None,
-            State::AwaitingOptionAck { deadline, .. }
+            State::Waiting { until: deadline }
+            | State::AwaitingOptionAck { deadline, .. }
             | State::AwaitingAck { deadline, .. }
             | State::AwaitingLastAck { deadline, .. }
             | State::Hesitating { deadline, .. } => Some(deadline),
@@ -302,6 +345,7 @@ impl Session {
         &mut self,
         head: &mut [u8],
         documents: &DocumentPool,
+        limits: SendLimits,
         now: Instant,
         rng: &mut Rng,
     ) -> Datagrams {
@@ -311,13 +355,14 @@ impl Session {
                 let answer = self.granted.answer(self.content.len);
                 let len = emit_option_ack(head, &answer).expect("every OACK fits a head buffer");
                 self.retransmits += u32::from(sends > 1);
-                let deadline = now + self.patience(sends, rng);
+                let deadline = now + self.patience(sends, limits.retry_min, rng);
                 self.transition_to_awaiting_option_ack(sends, deadline);
                 Datagrams { head_len: head_bytes(len), body: None, split: None }
             }
             State::Sending { mut window, sends, gap } => {
                 let block_bytes = self.granted.block_bytes;
-                let burst = window.take(self.content.burst_blocks_max(block_bytes));
+                let burst_max = self.content.burst_blocks_max(block_bytes, limits.burst_bytes);
+                let burst = window.take(burst_max);
                 self.retransmits += u32::from(burst.repeated);
                 if window.pending() > 0 {
                     self.state = State::Sending { window, sends, gap };
@@ -325,12 +370,13 @@ impl Session {
                     self.transition_to_hesitating(window, sends, now);
                 } else {
                     let sends = sends.saturating_add(1);
-                    let deadline = now + self.patience(sends, rng);
+                    let deadline = now + self.patience(sends, limits.retry_min, rng);
                     self.transition_to_awaiting(window, sends, deadline);
                 }
                 self.content.emit(burst, block_bytes, head, documents)
             }
-            State::AwaitingOptionAck { .. }
+            State::Waiting { .. }
+            | State::AwaitingOptionAck { .. }
             | State::AwaitingAck { .. }
             | State::AwaitingLastAck { .. }
             | State::Hesitating { .. } => unreachable!("who waits has no output"),
@@ -379,13 +425,15 @@ impl Session {
 
     /// How long to wait after the `sends`-th send of the same thing: twice as long each time, or
     /// what the client asked for, and up to an eighth more, so that clients that lost packets in
-    /// the same burst do not come back in another.
-    fn patience(&self, sends: u8, rng: &mut Rng) -> Duration {
+    /// the same burst do not come back in another. Never less than `min`: what waits in a queue of
+    /// the network would only be sent twice.
+    fn patience(&self, sends: u8, min: Duration, rng: &mut Rng) -> Duration {
         let doublings = u32::from(sends.saturating_sub(1)).min(RETRY_DOUBLINGS_MAX);
         let wait = match self.granted.timeout_s {
             Some(seconds) if self.confirmed => Duration::from_secs(u64::from(seconds)),
             Some(_) | None => RETRY_FIRST * (1 << doublings),
         };
+        let wait = wait.max(min);
         wait + wait * rng.below(128) / 1024
     }
 
@@ -399,6 +447,17 @@ impl Session {
         }
     }
 
+    /// Whether the client has to wait for its turn.
+    pub(super) const fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting { .. })
+    }
+
+    /// Bytes that are under way at most while it runs.
+    pub(super) fn window_bytes(&self) -> u64 {
+        let window = u64::from(self.granted.window_blocks) * u64::from(self.granted.block_bytes);
+        window.min(self.content.len)
+    }
+
     /// What is sent.
     pub(super) const fn content(&self) -> Content {
         self.content
@@ -409,7 +468,7 @@ impl Session {
         self.confirmed
     }
 
-    /// When the client last made progress.
+    /// When the client last made progress, or asked while it had to wait.
     pub(super) const fn heard(&self) -> Instant {
         self.heard
     }
@@ -427,7 +486,7 @@ impl Session {
     /// Bytes of the file that have been acknowledged.
     pub(super) fn bytes_acked(&self) -> u64 {
         match &self.state {
-            State::Offering { .. } | State::AwaitingOptionAck { .. } => 0,
+            State::Waiting { .. } | State::Offering { .. } | State::AwaitingOptionAck { .. } => 0,
             State::Sending { window, .. }
             | State::AwaitingAck { window, .. }
             | State::AwaitingLastAck { window, .. }
@@ -448,12 +507,12 @@ impl Content {
 
     /// How many blocks go out in one send. A document is copied into the head, one block at a
     /// time: it has few.
-    fn burst_blocks_max(&self, block_bytes: u16) -> u16 {
+    fn burst_blocks_max(&self, block_bytes: u16, burst_bytes: u32) -> u16 {
         match self.source {
             Source::Document(_) => 1,
             Source::Image(_) => {
                 let datagram_bytes = u32::from(block_bytes) + DATA_HEADER_BYTES as u32;
-                let blocks = SPLIT_BYTES_MAX / datagram_bytes;
+                let blocks = SPLIT_BYTES_MAX.min(burst_bytes) / datagram_bytes;
                 u16::try_from(blocks).unwrap_or(u16::MAX).clamp(1, SPLIT_SEGMENTS_MAX)
             }
         }
@@ -519,6 +578,9 @@ const LAST_SENDS_MAX: u8 = 3;
 /// Seconds after which a client with a `timeout` of its own is given up, if that allows
 /// [`LAST_SENDS_MAX`] sends.
 const PATIENCE_S: u8 = 30;
+/// A packet of the client's last transfer may come late, and two of them. More come from somebody
+/// who guesses what to send in the name of another (`guard`).
+const SUSPICIONS_MAX: u8 = 4;
 /// A copy of a request that the network delivers late is not older than this.
 const LATE_COPY: Duration = Duration::from_secs(1);
 

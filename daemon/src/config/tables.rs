@@ -5,12 +5,13 @@ use std::path::Path;
 
 use ipnet::Ipv4Net;
 use reveille_core::mac::MacAddr;
+use reveille_core::rate::Rates;
 use reveille_core::view::{DhcpMode, Loader, MatchRule, Pool};
 use reveille_core::wire::pxe::{ArchType, Uuid};
 use toml::de::{DeTable, DeValue};
 
 use super::reader::{Fault, Problems, Table};
-use super::{Reading, duration};
+use super::{Reading, duration, rate};
 use crate::arch;
 use crate::problem::{Place, Problem, choices};
 use crate::site::{
@@ -265,6 +266,7 @@ fn tftp(table: Table<'_>) -> TftpConfig {
             .number("window_size_max", 1, u16::MAX)
             .unwrap_or(unsaid.window_blocks_max),
         single_port: table.flag("single_port").unwrap_or(unsaid.single_port),
+        rates: rates(&table),
     };
     table.finish();
     config
@@ -272,8 +274,21 @@ fn tftp(table: Table<'_>) -> TftpConfig {
 
 fn http(table: Table<'_>) -> HttpConfig {
     let port = table.number("port", 1, u16::MAX).unwrap_or(HttpConfig::default().port);
+    let rates = rates(&table);
     table.finish();
-    HttpConfig { port }
+    HttpConfig { port, rates }
+}
+
+fn rates(table: &Table<'_>) -> Rates {
+    let read = |key| {
+        table.read(key, |text| {
+            rate::parse(text).map_err(|why| {
+                let what = format!("`{text}` is no rate: {why}");
+                (what, Some("10 Mbit/s, 2.5 Gbit/s or 300 MB/s".to_owned()))
+            })
+        })
+    };
+    Rates { total: read("rate"), client: read("rate_per_client") }
 }
 
 fn log(table: Table<'_>) -> LogConfig {

@@ -1,7 +1,6 @@
 //! Which sockets a site needs, and how large the tables of its engines are.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::num::NonZeroUsize;
 
 use reveille_core::engine::InterfaceId;
 use reveille_core::view::{DhcpMode, View};
@@ -28,9 +27,7 @@ const LEASES_MAX: u64 = 4 * 1024 * 1024;
 
 pub(super) fn of(site: &Site, prepared: &Prepared) -> Config {
     let view = &prepared.setup.view;
-    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let shards = site.shards.and_then(|shards| NonZeroUsize::new(usize::from(shards)));
-    let mut config = Config::new(shards.unwrap_or(processors));
+    let mut config = Config::new(site.shard_count());
     for (at, (interface, index)) in view.interfaces.iter().zip(&prepared.ifindexes).enumerate() {
         let id = InterfaceId(u16::try_from(at).unwrap_or(u16::MAX));
         config.interfaces.push(InterfaceSpec { name: interface.name.to_string(), index: *index });

@@ -211,6 +211,9 @@ impl<'e> Facts<'e> {
                 Self { file: Some(name), protocol: Some(protocol_label(*protocol)), ..none }
             }
             What::Unreadable { name } => Self { file: Some(name), ..none },
+            What::Waited { name, waited } | What::SentAway { name, wait: waited } => {
+                Self { file: Some(name), took_ms: u64::try_from(waited.as_millis()).ok(), ..none }
+            }
             What::Nak { address } | What::Decline { address } | What::Release { address } => {
                 Self { address: Some(address.to_string()), ..none }
             }

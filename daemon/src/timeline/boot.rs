@@ -210,7 +210,9 @@ impl Boot {
             EventKind::Nak { .. }
             | EventKind::Decline { .. }
             | EventKind::Release { .. }
-            | EventKind::Refused { .. } => News::Fresh,
+            | EventKind::Refused { .. }
+            | EventKind::Waited { .. }
+            | EventKind::SentAway { .. } => News::Fresh,
         }
     }
 
@@ -363,6 +365,12 @@ pub(super) fn describe(kind: &EventKind, roles: &Roles, boot: Option<&Boot>) -> 
         EventKind::NoAddress => What::Diagnosis(Diagnosis::PoolExhausted),
         EventKind::NoBootProgram { arch } => What::Diagnosis(Diagnosis::NoBootProgram { arch }),
         EventKind::RouterAdvertised => What::RouterAdvertised,
+        EventKind::Waited { name, waited, .. } => {
+            What::Waited { name: file(name.as_str()), waited }
+        }
+        EventKind::SentAway { name, wait, .. } => {
+            What::SentAway { name: file(name.as_str()), wait }
+        }
         EventKind::TransferStarted { protocol, name, bytes } => What::Began {
             stage: roles.stage_of(name.as_str()),
             protocol,

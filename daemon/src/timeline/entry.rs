@@ -83,6 +83,20 @@ pub enum What {
         /// The boot file, empty for none.
         boot_file: Box<str>,
     },
+    /// Others had to be served first.
+    Waited {
+        /// The file.
+        name: Box<str>,
+        /// For how long.
+        waited: Duration,
+    },
+    /// It was told to come back, because too many others came at the same time.
+    SentAway {
+        /// The file.
+        name: Box<str>,
+        /// After how long.
+        wait: Duration,
+    },
     /// It began to fetch a file.
     Began {
         /// Which stage this is.
@@ -200,6 +214,8 @@ impl What {
             | Self::ProxyOffer { .. }
             | Self::Ack { .. }
             | Self::Served { .. }
+            | Self::Waited { .. }
+            | Self::SentAway { .. }
             | Self::Nak { .. }
             | Self::Up { .. } => Weight::Stage,
             Self::TimedOut { .. }
@@ -218,6 +234,7 @@ impl What {
             Self::Offer { .. } | Self::ProxyOffer { .. } => Stage::Offer.label(),
             Self::Ack { .. } => Stage::Ack.label(),
             Self::Began { stage, .. } | Self::Served { stage, .. } => stage.label(),
+            Self::Waited { .. } | Self::SentAway { .. } => "waits",
             Self::TimedOut { stage, .. } => stage.label(),
             Self::Aborted { .. } => "broke off",
             Self::Unreadable { .. } => "unreadable",
@@ -254,6 +271,8 @@ impl What {
             | Self::ProxyOffer { .. }
             | Self::Ack { .. }
             | Self::Began { .. }
+            | Self::Waited { .. }
+            | Self::SentAway { .. }
             | Self::Served { .. }
             | Self::Aborted { .. }
             | Self::NotFound { .. }
@@ -294,6 +313,12 @@ impl fmt::Display for What {
             }
             Self::Began { protocol, name, bytes, .. } => {
                 write!(f, "{name}: {} by {}…", Bytes(*bytes), protocol_label(*protocol))
+            }
+            Self::Waited { name, waited } => {
+                write!(f, "{name}: waited {} for a place", Span(*waited))
+            }
+            Self::SentAway { name, wait } => {
+                write!(f, "{name}: told to come back in {} s", wait.as_secs())
             }
             Self::Served { protocol, name, bytes, took, retransmits, .. } => {
                 let protocol = protocol_label(*protocol);

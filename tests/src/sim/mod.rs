@@ -26,8 +26,10 @@ mod options;
 mod queue;
 mod relay;
 mod site;
+mod storm;
 mod watch;
 mod world;
 
 pub use options::Options;
+pub use storm::{Fallout, Model, Storm, play};
 pub use world::{Report, run, run_watched};

@@ -23,7 +23,8 @@ fn answer(asked: &[(OptionName, u64)], bounds: Bounds) -> Vec<(OptionName, u64)>
 
 #[test]
 fn blocks_fit_into_a_packet() {
-    let large = TftpPolicy { block_bytes_max: 65_464, window_blocks_max: 1 };
+    let large =
+        TftpPolicy { block_bytes_max: 65_464, window_blocks_max: 1, ..TftpPolicy::default() };
     for (mtu, client, expected) in [
         (1500, "10.0.0.9:1024", 1468),
         (1500, "[fe80::1]:1024", 1448),
@@ -38,7 +39,9 @@ fn blocks_fit_into_a_packet() {
 
 #[test]
 fn never_more_than_asked_nor_than_the_policy() {
-    let bounds = bounds(1500, TftpPolicy { block_bytes_max: 1024, window_blocks_max: 16 }, V4);
+    let policy =
+        TftpPolicy { block_bytes_max: 1024, window_blocks_max: 16, ..TftpPolicy::default() };
+    let bounds = bounds(1500, policy, V4);
     for (asked, expected) in [
         ((BlockSize, 512), (BlockSize, 512)),
         ((BlockSize, 1468), (BlockSize, 1024)),

@@ -1,6 +1,7 @@
 //! Tests of the whole engine: rules one by one, whole transfers, and random operations.
 
 mod client;
+mod crowd;
 mod random;
 mod rules;
 mod service;
