@@ -11,5 +11,6 @@ mod http;
 mod lifecycle;
 mod sim;
 mod site;
+mod storm;
 mod tftp;
 mod tidy;

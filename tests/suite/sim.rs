@@ -1,6 +1,6 @@
 //! A hundred seeds of the simulator, and proof that a seed says it all.
 
-use reveille_tests::sim::{Options, Report, Storm, play as play_storm, run};
+use reveille_tests::sim::{Options, Report, run};
 
 const MACHINES: u32 = 1000;
 
@@ -56,18 +56,4 @@ fn a_seed_replays_byte_for_byte() {
     }
     let other = |seed| run(&Options::draw(seed, 50)).digest;
     assert_ne!(other(1), other(2), "the digest tells runs apart");
-}
-
-#[test]
-fn look_at_a_storm() {
-    for (clients, bytes, bits) in [
-        (10_000, 100_000, 1_000_000_000u64),
-        (10_000, 100_000, 10_000_000_000),
-        (10_000, 30_000, 100_000_000),
-        (3000, 30_000, 20_000_000),
-    ] {
-        let storm = Storm { link_bits: bits, ..Storm::new(clients, bytes) };
-        let began = std::time::Instant::now();
-        println!("{clients} {bytes} {bits}: {:#?} {:?}", play_storm(&storm), began.elapsed());
-    }
 }

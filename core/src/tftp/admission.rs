@@ -3,9 +3,9 @@
 //! Firmware waits seconds for the first packet of an answer, and repeats after a tenth of a
 //! second in the middle of a file. So in a crowd new requests are answered late, and those that
 //! run keep their pace. What a network carries is not known, but how long clients wait between
-//! two packets is measured. The bound on the bytes under way starts small. It grows with every
-//! acknowledgement that comes soon, as far as anybody waits: a fast network has taken in ten
-//! thousand machines after four round trips. It shrinks when clients wait too long.
+//! two packets is measured. The bound on the bytes under way grows with every acknowledgement that
+//! comes soon, as far as anybody waits, and doubles in a round trip. It shrinks when clients wait
+//! too long.
 
 use core::time::Duration;
 
@@ -22,17 +22,21 @@ pub(super) struct Admission {
     flight_bytes: u64,
     /// What all of them together should have under way at most.
     room_bytes: u64,
+    /// It never shrinks below this.
+    room_bytes_min: u64,
     /// How long a client waits from its acknowledgement to the next packet's, on average.
     cycle_ns: u64,
 }
 
 impl Admission {
     /// Room in the line for the slots below `capacity`.
-    pub(super) fn new(capacity: u32) -> Self {
+    /// At least `room_bytes` may always be under way.
+    pub(super) fn new(capacity: u32, room_bytes: u64) -> Self {
         Self {
             line: ReadyRing::new(capacity),
             flight_bytes: 0,
-            room_bytes: limits::TFTP_FLIGHT_BYTES_MIN,
+            room_bytes,
+            room_bytes_min: room_bytes,
             cycle_ns: 0,
         }
     }
@@ -79,7 +83,7 @@ impl Admission {
             self.room_bytes = (self.room_bytes + bytes).min(limits::TFTP_FLIGHT_BYTES_MAX);
         } else if self.is_congested() {
             let room = self.room_bytes.min(self.flight_bytes) - bytes.min(self.room_bytes) / 8;
-            self.room_bytes = room.max(limits::TFTP_FLIGHT_BYTES_MIN);
+            self.room_bytes = room.max(self.room_bytes_min);
         }
     }
 

@@ -34,6 +34,8 @@ pub struct TftpConfig {
     pub transfer_sockets: u16,
     /// Transfers that one source address may have before it acknowledges any.
     pub unconfirmed_per_source: u16,
+    /// Bytes that may be under way before anything is known about the network.
+    pub room_bytes: u64,
     /// Decides jitter, hash keys and the first transfer socket.
     pub seed: u64,
 }
@@ -44,6 +46,7 @@ impl Default for TftpConfig {
             transfers: limits::TFTP_TRANSFERS_MAX,
             transfer_sockets: 4,
             unconfirmed_per_source: limits::TFTP_UNCONFIRMED_PER_SOURCE_MAX,
+            room_bytes: limits::TFTP_FLIGHT_BYTES_MIN,
             seed: 0,
         }
     }
@@ -104,7 +107,7 @@ impl TftpServer {
             hash: KeyedHash::new(&mut rng),
             running: FairRing::new(config.transfers),
             beginning: ReadyRing::new(config.transfers),
-            admission: Admission::new(config.transfers),
+            admission: Admission::new(config.transfers, config.room_bytes),
             unconfirmed: ReadyRing::new(config.transfers),
             turns: 0,
             wheel: TimerWheel::new(config.transfers),

@@ -76,8 +76,12 @@ fn every_key_is_read() {
         block_size_max = 1024
         window_size_max = 8
         single_port = true
+        rate = "2 Gbit/s"
+        rate_per_client = "10 Mbit/s"
         [http]
         port = 8080
+        rate = "300 MB/s"
+        rate_per_client = "12.5 MB/s"
         [log]
         level = "debug"
         format = "json"
@@ -117,6 +121,10 @@ lease = "30 minutes"
 
 [images]
 root = "/no/such/folder"
+
+[http]
+rate = "10 Mbps"
+rate_per_client = "9 kbit/s"
 
 [[profile]]
 kernel = "a"

@@ -211,8 +211,12 @@ impl Boot {
             | EventKind::Decline { .. }
             | EventKind::Release { .. }
             | EventKind::Refused { .. }
-            | EventKind::Waited { .. }
-            | EventKind::SentAway { .. } => News::Fresh,
+            | EventKind::Waited { .. } => News::Fresh,
+            // It pauses because we said so.
+            EventKind::SentAway { .. } => {
+                self.expected = None;
+                News::Fresh
+            }
         }
     }
 

@@ -311,3 +311,21 @@ fn machines_under_way_are_listed_until_they_have_loaded() {
     assert_eq!(story.timelines.under_way(instant(4001)).count(), 0);
     assert_eq!(story.timelines.summary().lines[0].outcome, Outcome::Loaded);
 }
+
+#[test]
+fn waits_are_told_and_those_we_ask_for_are_no_silence() {
+    let (protocol, waited) = (Protocol::Tftp, Duration::from_millis(3100));
+    let mut story = Story::new();
+    story
+        .lease(0, Firmware::Pxe, "ipxe/snponly.efi")
+        .at(4200, EventKind::Waited { protocol, name: name("ipxe/snponly.efi"), waited })
+        .fetch(4200, "ipxe/snponly.efi", 300_000, 20)
+        .lease(5000, Firmware::Ipxe, "boot.ipxe")
+        .fetch(6100, "boot.ipxe", 500, 1);
+    let (protocol, wait) = (Protocol::Http, Duration::from_secs(17));
+    story.at(6200, EventKind::SentAway { protocol, name: name("vmlinuz"), wait }).look(600_000);
+    let lines: Vec<_> = story.told.lines().filter(|line| line.contains("  waits  ")).collect();
+    assert!(lines[0].ends_with("ipxe/snponly.efi: waited 3.10 s for a place"), "{}", story.told);
+    assert!(lines[1].ends_with("vmlinuz: told to come back in 17 s"), "{}", story.told);
+    assert!(story.told.ends_with("in 17 s\n"), "no finding follows: {}", story.told);
+}

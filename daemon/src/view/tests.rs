@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use reveille_core::image::ImageId;
+use reveille_core::rate::{ByteRate, Rates};
 use reveille_core::view::{DhcpMode, File, MatchRule, Pool};
 
 use super::*;
@@ -306,6 +307,20 @@ fn ports_and_blocks_have_bounds() {
     site.http.port = 0;
     site.shards = Some(0);
     assert_eq!(build_on(&site, &host()).expect_err("bounds").len(), 5);
+}
+
+#[test]
+fn a_total_rate_is_shared_by_the_event_loops() {
+    let mut site = site(SiteNetwork::default());
+    site.shards = Some(4);
+    site.http.rates.total = ByteRate::new(1_000_000);
+    site.http.rates.client = ByteRate::new(600_000);
+    let built = build_on(&site, &host()).expect("it is fine");
+    assert_eq!(built.view.http.total, ByteRate::new(250_000));
+    assert_eq!(built.view.http.client, ByteRate::new(600_000));
+    assert_eq!(built.view.tftp.rates, Rates::default());
+    site.http.rates.client = ByteRate::new(2_000_000);
+    assert!(problems(&site).starts_with("http.rate_per_client: warning: one client"));
 }
 
 #[test]

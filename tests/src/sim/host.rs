@@ -149,6 +149,7 @@ impl Host {
             transfers: options.tftp_transfers,
             transfer_sockets: options.tftp_sockets,
             unconfirmed_per_source: 16,
+            room_bytes: options.tftp_room_bytes,
             seed: rng.next_u64(),
         };
         let leases = options.machines + 2 * options.spare_addresses + 1;

@@ -39,6 +39,8 @@ pub struct Options {
     pub turn_us: u32,
     /// TFTP transfers at one time.
     pub tftp_transfers: u32,
+    /// Bytes that TFTP may have under way before it knows the network; with few, clients wait.
+    pub tftp_room_bytes: u64,
     /// TFTP transfer sockets; 0 for single-port mode.
     pub tftp_sockets: u16,
     /// Bound on blocks in one window.
@@ -95,6 +97,7 @@ impl Options {
             link_unicast: pick(&[0, 1, 1]) == 1,
             program_bytes: u64::from(pick(&[0, 1456, 14_680, 70_001, 120_000])),
             kernel_bytes: u64::from(pick(&[1, 300_000, 5_000_000])),
+            tftp_room_bytes: u64::from(pick(&[1, 20_000, 200_000, 1 << 28])),
         }
     }
 }

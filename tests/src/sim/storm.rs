@@ -53,6 +53,8 @@ pub struct Storm {
     pub rates: Rates,
     /// Transfers at one time, those that wait included.
     pub transfers: u32,
+    /// Bytes under way before the server knows the network.
+    pub room_bytes: u64,
 }
 
 impl Storm {
@@ -70,6 +72,7 @@ impl Storm {
             faults_for: Duration::ZERO,
             rates: Rates::default(),
             transfers: limits::TFTP_TRANSFERS_MAX,
+            room_bytes: limits::TFTP_FLIGHT_BYTES_MIN,
         }
     }
 }
@@ -140,9 +143,10 @@ struct World<'s> {
 
 impl<'s> World<'s> {
     fn new(storm: &'s Storm) -> Self {
-        let mut rng = Rng::new(storm.seed ^ 0x7374_6f72_6d);
+        let mut rng = Rng::new(storm.seed ^ 0x0073_746f_726d);
         let server = TftpServer::new(TftpConfig {
             transfers: storm.transfers,
+            room_bytes: storm.room_bytes,
             seed: rng.next_u64(),
             ..TftpConfig::default()
         });
@@ -293,15 +297,12 @@ impl<'s> World<'s> {
         }
         // Ends: an engine holds a fixed number of events.
         while let Some(event) = self.server.poll_event() {
-            match event.kind {
-                EventKind::Waited { waited, .. } => {
-                    self.fallout.waited += 1;
-                    self.fallout.longest_turn = self.fallout.longest_turn.max(waited);
-                }
-                EventKind::TransferEnded { retransmits, .. } => {
-                    self.fallout.retransmits += u64::from(retransmits);
-                }
-                _ => {}
+            if let EventKind::Waited { waited, .. } = event.kind {
+                self.fallout.waited += 1;
+                self.fallout.longest_turn = self.fallout.longest_turn.max(waited);
+            }
+            if let EventKind::TransferEnded { retransmits, .. } = event.kind {
+                self.fallout.retransmits += u64::from(retransmits);
             }
         }
         let sessions = self.server.sessions();

@@ -52,9 +52,9 @@ fn downloads_wait_for_their_turn_and_small_answers_do_not() {
     finish(&mut world, slots[3]);
     assert!(!world.peers[&first].received.is_empty(), "the first is served");
     assert!(world.peers[&second].received.is_empty(), "the second waits on");
-    let waited = |kind: &EventKind| match kind {
-        EventKind::Waited { waited, .. } => Some(*waited),
-        _ => None,
+    let waited = |kind: &EventKind| {
+        let EventKind::Waited { waited, .. } = kind else { return None };
+        Some(*waited)
     };
     let waits: Vec<_> = world.told().iter().filter_map(waited).collect();
     assert_eq!(waits, [Duration::from_millis(1500)]);

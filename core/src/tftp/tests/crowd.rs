@@ -9,7 +9,8 @@ const MS: Duration = Duration::from_millis(1);
 /// A lab where windows fill all of the room for bytes under way: those of `clients` ports from
 /// 1000 on, which all have asked.
 fn crowded(clients: u16) -> Lab {
-    let mut lab = Lab::with(TftpConfig { transfers: 256, ..TftpConfig::default() });
+    let mut lab =
+        Lab::with(TftpConfig { transfers: 256, room_bytes: 2 << 20, ..TftpConfig::default() });
     for port in 1000..1000 + clients {
         lab.ask(client(port), &wide()).unwrap();
     }
@@ -24,9 +25,9 @@ fn wide() -> Vec<u8> {
 const FITTING: u16 = 22;
 
 fn waits(events: &[Event]) -> Vec<Duration> {
-    let waited = |event: &Event| match event.kind {
-        EventKind::Waited { waited, .. } => Some(waited),
-        _ => None,
+    let waited = |event: &Event| {
+        let EventKind::Waited { waited, .. } = event.kind else { return None };
+        Some(waited)
     };
     events.iter().filter_map(waited).collect()
 }
@@ -87,11 +88,11 @@ fn in_a_slow_crowd_those_who_wait_go_on_waiting_until_they_leave() {
     for answer in lab.poll_all() {
         lab.ack(&answer, 0).unwrap();
     }
-    // Everybody waits 3 s for each window.
+    // Everybody waits 7 s for each window.
     let (patient, gone) = (client(1000 + FITTING), client(1001 + FITTING));
     for round in 1..12_u16 {
         window.extend(lab.poll_all());
-        lab.advance(3000 * MS);
+        lab.advance(7000 * MS);
         for port in 1000..1000 + FITTING {
             let last = window.iter().rfind(|sent| sent.to == client(port)).unwrap().clone();
             lab.ack(&last, 64 * round).unwrap();
