@@ -2,18 +2,28 @@
 
 use std::fmt;
 
-/// A comparison of Reveille with one peer.
+/// A comparison of Reveille with its peers and the kernel's ceiling.
 pub(crate) struct Contest {
     /// What is measured.
     pub(crate) title: String,
-    /// The peer, then Reveille: each gives one round's figures, in the same order.
-    pub(crate) contenders: [Contender; 2],
+    /// Each gives one round's figures, the same for all and in the same order. The last is
+    /// compared with each of the others.
+    pub(crate) contenders: Vec<Contender>,
 }
 
 /// A server and how to measure it.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
-    pub(crate) measure: Box<dyn Fn() -> Vec<Figure>>,
+    pub(crate) measure: Box<dyn Fn(Round) -> Vec<Figure>>,
+}
+
+/// What a round is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// System calls are counted, which slows everything down.
+    Counted,
+    /// Everything else is measured.
+    Timed,
 }
 
 /// One figure of one round.
@@ -29,55 +39,94 @@ impl Figure {
     }
 }
 
+impl Contender {
+    pub(crate) fn new(
+        name: &'static str,
+        measure: impl Fn(Round) -> Vec<Figure> + 'static,
+    ) -> Self {
+        Self { name, measure: Box::new(measure) }
+    }
+}
+
 impl Contest {
     /// Lets the contenders take turns for so many rounds, so that what else happens on the machine
-    /// meets both alike; `only` leaves out the other.
-    pub(crate) fn run(&self, rounds: usize, only: Option<&str>) -> Results<'_> {
-        let mut results = Results { contest: self, rows: Vec::new(), rounds };
+    /// meets all alike; those not in `only` are left out, unless it names nobody.
+    pub(crate) fn run(mut self, rounds: usize, only: &[String]) -> Results {
+        let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
+        self.contenders.retain(|contender| is_wanted(contender.name));
+        let mut timed = Vec::new();
         for round in 0..rounds {
             // Who comes first alternates too.
-            for turn in 0..2 {
-                let who = (round + turn) % 2;
-                if only.is_some_and(|only| only != self.contenders[who].name) {
-                    continue;
-                }
-                let figures = (self.contenders[who].measure)();
-                eprintln!("round {}: {}: {figures:?}", round + 1, self.contenders[who].name);
-                for (index, figure) in figures.into_iter().enumerate() {
-                    if results.rows.len() == index {
-                        results.rows.push(Row { name: figure.name, values: Default::default() });
-                    }
-                    assert_eq!(results.rows[index].name, figure.name, "figures keep their order");
-                    results.rows[index].values[who].push(figure.value);
-                }
+            for turn in 0..self.contenders.len() {
+                let who = (round + turn) % self.contenders.len();
+                self.play(who, Round::Timed, &mut timed);
             }
         }
-        results
+        let mut rows = Vec::new();
+        for who in 0..self.contenders.len() {
+            self.play(who, Round::Counted, &mut rows);
+        }
+        timed.append(&mut rows);
+        let names = self.contenders.iter().map(|contender| contender.name).collect();
+        Results { title: self.title, names, rows: timed, rounds }
+    }
+
+    fn play(&self, who: usize, round: Round, rows: &mut Vec<Row>) {
+        let contender = &self.contenders[who];
+        let figures = (contender.measure)(round);
+        eprintln!("{}: {figures:?}", contender.name);
+        for (index, figure) in figures.into_iter().enumerate() {
+            if rows.len() == index {
+                let values = vec![Vec::new(); self.contenders.len()];
+                rows.push(Row { name: figure.name, values });
+            }
+            assert_eq!(rows[index].name, figure.name, "figures keep their order");
+            rows[index].values[who].push(figure.value);
+        }
     }
 }
 
 /// All figures of a contest, displayed as a table.
-pub(crate) struct Results<'c> {
-    contest: &'c Contest,
+pub(crate) struct Results {
+    title: String,
+    names: Vec<&'static str>,
     rows: Vec<Row>,
     rounds: usize,
 }
 
 struct Row {
     name: &'static str,
-    values: [Vec<f64>; 2],
+    /// For each contender, one a round.
+    values: Vec<Vec<f64>>,
 }
 
-impl fmt::Display for Results<'_> {
+impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [peer, ours] = &self.contest.contenders;
-        writeln!(f, "\n{}; median (range) of {} rounds", self.contest.title, self.rounds)?;
-        let ratio = format!("{} / {}", ours.name, peer.name);
-        writeln!(f, "{:<24} {:>26} {:>26}   {ratio}", "", peer.name, ours.name)?;
+        let Some((ours, others)) = self.names.split_last() else { return Ok(()) };
+        writeln!(f, "{}\nmedian (range) of {} rounds", self.title, self.rounds)?;
+        write!(f, "{:<26}", "")?;
+        for name in &self.names {
+            write!(f, " {name:>24}")?;
+        }
+        for other in others {
+            write!(f, " {:>24}", format!("{ours} / {other}"))?;
+        }
+        writeln!(f)?;
         for row in &self.rows {
-            let [theirs, ours] = row.values.each_ref().map(|values| Spread::of(values));
-            let ratio = ours.median / theirs.median;
-            writeln!(f, "{:<24} {theirs:>26} {ours:>26}   {ratio:.2}", row.name)?;
+            write!(f, "{:<26}", row.name)?;
+            let spreads: Vec<_> = row.values.iter().map(|values| Spread::of(values)).collect();
+            for spread in &spreads {
+                write!(f, " {spread:>24}")?;
+            }
+            let (ours, others) = spreads.split_last().expect("there is a contender");
+            for other in others {
+                let ratio = ours.median / other.median;
+                match ratio.is_finite() {
+                    true => write!(f, " {ratio:>24.2}")?,
+                    false => write!(f, " {:>24}", "-")?,
+                }
+            }
+            writeln!(f)?;
         }
         Ok(())
     }
@@ -112,7 +161,13 @@ impl fmt::Display for Spread {
             return f.pad("-");
         }
         let is_count = [median, least, most].iter().all(|value| value.fract() == 0.0);
-        let digits = if is_count || median.abs() >= 100.0 { 0 } else { 3 };
+        let digits = if is_count || median.abs() >= 100.0 {
+            0
+        } else if median.abs() >= 10.0 {
+            1
+        } else {
+            3
+        };
         f.pad(&format!("{median:.digits$} ({least:.digits$}-{most:.digits$})"))
     }
 }

@@ -1,29 +1,41 @@
 //! DHCP: four-way exchanges per second with less than one message in a hundred
-//! unanswered, beside Kea.
+//! unanswered, beside Kea, ISC dhcpd and dnsmasq.
 //!
 //! perfdhcp plays a relay agent with 10,000 clients that have no lease yet. It cannot send much
 //! more than 20,000 a second itself.
 
-use crate::contest::{Contender, Contest, Figure};
-use crate::pair::{CLIENT, Pair, SERVER, Server};
+use crate::contest::{Contender, Contest, Figure, Round};
+use crate::meter::Meter;
+use crate::pair::{CLIENT, Pair, SERVER, Server, packaged};
 
+/// The highest rate of perfdhcp that each server holds.
 pub(crate) fn contest() -> Contest {
     Contest {
         title: format!(
             "DHCP: {CLIENTS} clients behind a relay, {SECONDS} s a rate, < 1 % unanswered"
         ),
-        contenders: [
-            Contender { name: "Kea", measure: Box::new(|| measure(kea)) },
-            Contender { name: "Reveille", measure: Box::new(|| measure(reveille)) },
+        contenders: vec![
+            contender("ISC dhcpd", isc_dhcpd),
+            contender("dnsmasq", dnsmasq),
+            contender("Kea", kea),
+            contender("ceiling", |pair| pair.ceiling(&["dhcp"])),
+            contender("Reveille", reveille),
         ],
     }
 }
 
+fn contender(name: &'static str, start: fn(&Pair) -> Server) -> Contender {
+    Contender::new(name, move |round| measure(start, round))
+}
+
 /// Goes up the rates until one is too high, with a fresh server for each.
-fn measure(start: fn(&Pair) -> Server) -> Vec<Figure> {
+fn measure(start: fn(&Pair) -> Server, round: Round) -> Vec<Figure> {
+    if round == Round::Counted {
+        return vec![Figure::new("system calls per DORA", attempt(start, RATES[0], round).calls)];
+    }
     let mut best = Attempt::default();
     for rate in RATES {
-        let mut attempts = (0..TRIES).map(|_| attempt(start, rate));
+        let mut attempts = (0..TRIES).map(|_| attempt(start, rate, round));
         let Some(held) = attempts.find(|attempt| attempt.lost_percent < 1.0) else { break };
         // Beyond its own limit perfdhcp completes less, whatever the server could do.
         if held.done_per_second > best.done_per_second {
@@ -34,7 +46,7 @@ fn measure(start: fn(&Pair) -> Server) -> Vec<Figure> {
         Figure::new("DORA/s", best.done_per_second),
         Figure::new("unanswered %", best.lost_percent),
         Figure::new("CPU ms per 1000 DORA", best.cpu_ms_per_thousand),
-        Figure::new("resident MiB", best.resident_mib),
+        Figure::new("memory MiB", best.memory_mib),
     ]
 }
 
@@ -45,19 +57,21 @@ struct Attempt {
     /// else had its core and its receive buffer is small, does not count.
     lost_percent: f64,
     cpu_ms_per_thousand: f64,
-    resident_mib: f64,
+    memory_mib: f64,
+    /// System calls per exchange.
+    calls: f64,
 }
 
-fn attempt(start: fn(&Pair) -> Server, rate: u32) -> Attempt {
+fn attempt(start: fn(&Pair) -> Server, rate: u32, round: Round) -> Attempt {
     let pair = Pair::new();
     let server = start(&pair);
-    let before = server.cpu_seconds();
+    let meter = Meter::start(&server, round);
     let mut command = pair.client_command("perfdhcp");
     command.args(["-4", "-W", "1000000", "-l"]).arg(CLIENT.to_string());
     command.args(["-r", &rate.to_string(), "-R", &CLIENTS.to_string()]);
     command.args(["-p", &SECONDS.to_string()]).arg(SERVER.to_string());
     let output = command.output().expect("perfdhcp is installed (scripts/install-packages bench)");
-    let cpu = server.cpu_seconds() - before;
+    let used = meter.stop();
     let report = String::from_utf8_lossy(&output.stdout);
     let (discovers, offers) = exchange(&report, "DISCOVER-OFFER");
     let (requests, acks) = exchange(&report, "REQUEST-ACK");
@@ -66,8 +80,9 @@ fn attempt(start: fn(&Pair) -> Server, rate: u32) -> Attempt {
     let attempt = Attempt {
         done_per_second: acks / f64::from(SECONDS),
         lost_percent: unanswered.max(0.0) / (discovers + requests) * 100.0,
-        cpu_ms_per_thousand: cpu * 1e6 / acks,
-        resident_mib: server.resident_mib(),
+        cpu_ms_per_thousand: used.cpu_seconds * 1e6 / acks,
+        memory_mib: used.memory_mib,
+        calls: used.system_calls / acks,
     };
     eprintln!("  {rate} a second: {attempt:?}");
     attempt
@@ -81,6 +96,45 @@ fn exchange(report: &str, name: &str) -> (f64, f64) {
         line.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
     };
     (number("sent packets:"), number("received packets:"))
+}
+
+fn isc_dhcpd(pair: &Pair) -> Server {
+    let configuration = format!(
+        "authoritative;\nping-check false;\ndefault-lease-time 3600;\n\
+         subnet 10.77.0.0 netmask 255.255.0.0 {{\n  range {};\n  option routers {SERVER};\n}}\n",
+        POOL.replace(" - ", " ")
+    );
+    let configuration = pair.write("dhcpd.conf", configuration);
+    let leases = pair.write("dhcpd.leases", "");
+    let mut command = pair.server_command(packaged("usr/sbin/dhcpd"));
+    command.args(["-4", "-f", "-d", "--no-pid", "-cf"]).arg(configuration);
+    command.arg("-lf").arg(leases).arg("eth0");
+    let mut server = pair.start(command);
+    server.await_log("Server starting service");
+    server
+}
+
+fn dnsmasq(pair: &Pair) -> Server {
+    let range = format!("--dhcp-range={},255.255.0.0,1h", POOL.replace(" - ", ","));
+    let leases = format!("--dhcp-leasefile={}", pair.path("dnsmasq.leases").display());
+    let words = [
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--log-facility=-",
+        "--quiet-dhcp",
+        "--user=root",
+        "--port=0",
+        "--no-ping",
+        "--dhcp-authoritative",
+        "--dhcp-lease-max=1000000",
+        &range,
+        &leases,
+    ];
+    let mut command = pair.server_command("dnsmasq");
+    command.args(words);
+    let mut server = pair.start(command);
+    server.await_log("IP range");
+    server
 }
 
 fn kea(pair: &Pair) -> Server {
@@ -130,5 +184,5 @@ const SECONDS: u32 = 4;
 const TRIES: u32 = 3;
 /// 1.3 addresses for each client.
 const POOL: &str = "10.77.16.0 - 10.77.66.255";
-const RATES: [u32; 11] =
-    [1000, 2000, 4000, 6000, 8000, 9500, 11_000, 13_000, 15_000, 17_500, 20_000];
+const RATES: [u32; 13] =
+    [100, 400, 1000, 2000, 4000, 6000, 8000, 9500, 11_000, 13_000, 15_000, 17_500, 20_000];

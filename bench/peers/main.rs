@@ -1,8 +1,9 @@
-//! Reveille beside the servers it is to replace, in turn, in one run.
+//! Reveille beside the servers it is to replace and beside what the kernel allows, in turn, in
+//! one run.
 //!
 //! ```text
 //! cargo build --release -p reveille -p reveille-bench
-//! target/release/peers tftp|http|http-loopback|dhcp [rounds] [name of one contender]
+//! target/release/peers --help
 //! ```
 //!
 //! Server and clients live in two network namespaces that are joined by a veth pair and have no
@@ -11,38 +12,68 @@
 //! that includes the delivery to the receiver's socket.
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
+mod comparisons;
 mod contest;
 mod dhcp;
 mod download;
 mod http;
+mod meter;
+mod notes;
 mod pair;
 mod storm;
 mod tftp;
 
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use contest::Contest;
-use pair::Path;
+use clap::Parser;
+use comparisons::COMPARISONS;
+use notes::Notes;
+
+/// Reveille beside its peers and the kernel's ceilings, in turn, in one run.
+#[derive(Debug, Parser)]
+#[command(after_help = comparisons::list())]
+struct Arguments {
+    /// What to compare, by name or by the beginning of names.
+    #[arg(required = true)]
+    comparisons: Vec<String>,
+    /// Rounds of each comparison.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Only these contenders.
+    #[arg(long)]
+    only: Vec<String>,
+    /// Also write each comparison into a dated file of this folder (bench/runs).
+    #[arg(long)]
+    save: Option<PathBuf>,
+}
 
 fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1);
-    let comparison = words.next().unwrap_or_default();
-    let rounds = words.next().and_then(|word| word.parse().ok()).unwrap_or(ROUNDS);
-    let contest: Contest = match comparison.as_str() {
-        "tftp" => tftp::contest(),
-        "http" => http::contest(Path::Cable),
-        "http-loopback" => http::contest(Path::Loopback),
-        "dhcp" => dhcp::contest(),
-        _ => {
-            println!(
-                "peers tftp|http|http-loopback|dhcp [rounds, {ROUNDS} unless told] [one contender]"
-            );
-            return ExitCode::from(2);
+    let arguments = Arguments::parse();
+    let is_asked = |name: &str| arguments.comparisons.iter().any(|asked| name.starts_with(asked));
+    let mut count = 0;
+    for comparison in COMPARISONS.iter().filter(|comparison| is_asked(comparison.name)) {
+        count += 1;
+        let notes = Notes::take();
+        let date = notes.date();
+        let results = (comparison.contest)().run(arguments.rounds, &arguments.only);
+        let mut report = String::new();
+        write!(report, "{results}\n{}", notes.finish()).expect("a string takes everything");
+        println!("\n{report}");
+        if let Some(folder) = &arguments.save {
+            save(folder, &format!("{date}-{}.txt", comparison.name), &report);
         }
-    };
-    println!("{}", contest.run(rounds, words.next().as_deref()));
+    }
+    if count == 0 {
+        println!("{}", comparisons::list());
+        return ExitCode::from(2);
+    }
     ExitCode::SUCCESS
 }
 
-/// Rounds of each comparison.
-const ROUNDS: usize = 5;
+fn save(folder: &Path, name: &str, report: &str) {
+    fs::create_dir_all(folder).expect("the folder for results can be made");
+    fs::write(folder.join(name), report).expect("the folder for results can be written to");
+}

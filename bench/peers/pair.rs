@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+pub(crate) use reveille_tests::lab::packaged;
 use reveille_tests::lab::{Namespace, Process};
 use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
 
 /// The server's address; the prefix is 16 bits.
@@ -73,8 +75,13 @@ impl Pair {
 
     /// A command of the server, on core 0.
     pub(crate) fn server_command(&self, program: impl AsRef<OsStr>) -> Command {
+        self.server_command_on("0", program)
+    }
+
+    /// A command of the server on a list of cores.
+    pub(crate) fn server_command_on(&self, cores: &str, program: impl AsRef<OsStr>) -> Command {
         let mut command = self.server.command("taskset");
-        command.args(["-c", "0"]).arg(program).current_dir(self.folder.path());
+        command.args(["-c", cores]).arg(program).current_dir(self.folder.path());
         command
     }
 
@@ -94,6 +101,34 @@ impl Pair {
         server
     }
 
+    /// Starts a ceiling and waits until it serves.
+    pub(crate) fn ceiling(&self, arguments: &[&str]) -> Server {
+        let mut command = self.server_command(sibling("ceilings"));
+        command.args(arguments);
+        let mut server = self.start(command);
+        server.await_log("serving");
+        server
+    }
+
+    /// Waits until the server's host has a UDP socket on a port.
+    pub(crate) fn await_socket(&self, server: &mut Server, port: u16) {
+        let deadline = Instant::now() + START;
+        let needle = format!(":{port:04X} ");
+        let has_socket = || {
+            let tables = ["udp", "udp6"].map(|name| {
+                std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
+            });
+            tables.iter().any(|table| table.contains(&needle))
+        };
+        // Ends at the deadline, or with the server.
+        while !self.server.run(has_socket) {
+            let has_ended = server.process.has_ended().is_some();
+            let log = server.process.output();
+            assert!(!has_ended && Instant::now() < deadline, "it does not serve:\n{log}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Waits until the server accepts connections on a port.
     pub(crate) fn await_port(&self, server: &mut Server, port: u16) {
         let deadline = Instant::now() + START;
@@ -107,8 +142,9 @@ impl Pair {
         }
     }
 
-    /// Runs `work` as clients behind `path`, on core 1.
-    pub(crate) fn load<T: Send>(&self, path: Path, work: impl FnOnce() -> T + Send) -> T {
+    /// Runs `work` as clients behind `path`, on core 1; tells what came out of it and the CPU
+    /// seconds that it used.
+    pub(crate) fn load<T: Send>(&self, path: Path, work: impl FnOnce() -> T + Send) -> (T, f64) {
         let namespace = match path {
             Path::Cable => &self.client,
             Path::Loopback => &self.server,
@@ -117,7 +153,10 @@ impl Pair {
             let mut cores = CpuSet::new();
             cores.set(1);
             sched_setaffinity(None, &cores).expect("this machine has two cores");
-            work()
+            let before = clock_gettime(ClockId::ThreadCPUTime);
+            let outcome = work();
+            let used = clock_gettime(ClockId::ThreadCPUTime) - before;
+            (outcome, used.tv_sec as f64 + used.tv_nsec as f64 / 1e9)
         })
     }
 
@@ -146,42 +185,23 @@ impl Server {
         self.process.wait_for(text, START).unwrap_or_else(|timeout| panic!("{timeout:?}"));
     }
 
-    /// CPU seconds of the server and of all its children, also of those that have ended.
-    pub(crate) fn cpu_seconds(&self) -> f64 {
-        let mut ticks = 0;
-        let mut pending = vec![self.process.id()];
-        // Ends: processes have no cycles, and none forks without end.
-        while let Some(id) = pending.pop() {
-            let Ok(stat) = std::fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
-            // The name in parentheses may hold anything; what follows is numbers.
-            let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-            let fields = rest.split_whitespace().skip(11).take(4);
-            ticks += fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>();
-            let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-            let children = children.unwrap_or_default();
-            pending.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
-        }
-        ticks as f64 / TICKS_PER_SECOND
-    }
-
-    /// Most memory that the server had resident, in MiB.
-    pub(crate) fn resident_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
-        let status = status.unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        kib.unwrap_or(f64::NAN) / 1024.0
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 }
 
 /// The daemon: `$REVEILLE_BINARY`, else what cargo built beside this program.
 fn reveille() -> PathBuf {
-    if let Some(binary) = std::env::var_os("REVEILLE_BINARY") {
-        return PathBuf::from(binary);
-    }
+    std::env::var_os("REVEILLE_BINARY").map_or_else(|| sibling("reveille"), PathBuf::from)
+}
+
+/// A program that cargo built beside this one.
+fn sibling(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("a running program has a path");
-    let binary = this.with_file_name("reveille");
-    assert!(binary.exists(), "{} is missing: cargo build --release -p reveille", binary.display());
+    let binary = this.with_file_name(name);
+    let remedy = "cargo build --release -p reveille -p reveille-bench";
+    assert!(binary.exists(), "{} is missing: {remedy}", binary.display());
     binary
 }
 
@@ -195,6 +215,3 @@ pub(crate) fn noise(len: usize) -> Vec<u8> {
     bytes.truncate(len);
     bytes
 }
-
-/// `USER_HZ`, in which Linux counts for programs.
-const TICKS_PER_SECOND: f64 = 100.0;

@@ -1,55 +1,104 @@
-//! TFTP in lockstep: 1,000 clients fetch 1 MiB each, beside dnsmasq.
+//! TFTP: many clients that start in the same instant, beside dnsmasq, tftpd-hpa and atftpd.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
-use crate::contest::{Contender, Contest, Figure, quantile};
-use crate::pair::{Pair, Path, SERVER, Server, noise};
+use crate::contest::{Contender, Contest, Figure, Round, quantile};
+use crate::meter::Meter;
+use crate::pair::{Pair, Path, SERVER, Server, noise, packaged};
 use crate::storm::Storm;
 
-pub(crate) fn contest() -> Contest {
-    Contest {
-        title: format!(
-            "TFTP: {CLIENTS} clients at once, {} KiB each, blksize {BLOCK_BYTES}, lockstep",
-            FILE_BYTES >> 10
-        ),
-        contenders: [
-            Contender { name: "dnsmasq", measure: Box::new(|| measure(dnsmasq)) },
-            Contender { name: "Reveille", measure: Box::new(|| measure(reveille)) },
-        ],
+/// What the clients do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Workload {
+    pub(crate) clients: usize,
+    pub(crate) file_bytes: usize,
+    pub(crate) block_bytes: u16,
+    pub(crate) window: u16,
+}
+
+/// Whom Reveille is compared with, besides the ceiling.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Peer {
+    Dnsmasq,
+    TftpdHpa,
+    Atftpd,
+}
+
+impl Workload {
+    /// What all clients fetch in one datagram at a time.
+    pub(crate) const fn lockstep(clients: usize, file_bytes: usize) -> Self {
+        Self { clients, file_bytes, block_bytes: 1468, window: 1 }
+    }
+
+    pub(crate) fn contest(self, peers: &[Peer]) -> Contest {
+        let Self { clients, file_bytes, block_bytes, window } = self;
+        let mut contenders: Vec<_> = peers
+            .iter()
+            .map(|peer| match peer {
+                Peer::Dnsmasq => self.contender("dnsmasq", dnsmasq),
+                Peer::TftpdHpa => self.contender("tftpd-hpa", tftpd_hpa),
+                Peer::Atftpd => self.contender("atftpd", atftpd),
+            })
+            .collect();
+        contenders.push(self.contender("ceiling", ceiling));
+        contenders.push(self.contender("Reveille", |pair, _| reveille(pair, 1)));
+        Contest {
+            title: format!(
+                "TFTP: {clients} clients at once, {} KiB each, blksize {block_bytes}, \
+                 windowsize {window}",
+                file_bytes >> 10
+            ),
+            contenders,
+        }
+    }
+
+    fn contender(self, name: &'static str, start: fn(&Pair, &Self) -> Server) -> Contender {
+        Contender::new(name, move |round| self.measure(start, round))
+    }
+
+    fn measure(&self, start: fn(&Pair, &Self) -> Server, round: Round) -> Vec<Figure> {
+        let pair = Pair::new();
+        let file = noise(self.file_bytes);
+        pair.write(&format!("boot/{NAME}"), &file);
+        let server = start(&pair, self);
+        let storm = Storm {
+            server: SocketAddr::from((SERVER, 69)),
+            clients: self.clients,
+            name: NAME,
+            block_bytes: self.block_bytes.into(),
+            file: &file,
+        };
+        let meter = Meter::start(&server, round);
+        let (outcome, generator) = pair.load(Path::Cable, || storm.run());
+        let mut outcome = outcome.expect("sockets work in a namespace of ours");
+        let used = meter.stop();
+        let done = outcome.seconds.len() as f64;
+        if round == Round::Counted {
+            return vec![Figure::new("system calls per transfer", used.system_calls / done)];
+        }
+        let gigabytes = done * self.file_bytes as f64 / 1e9;
+        let blocks = done * (self.file_bytes / usize::from(self.block_bytes) + 1) as f64;
+        let last = quantile(&mut outcome.seconds, 1.0);
+        vec![
+            Figure::new("done", done),
+            Figure::new("failed", outcome.failed as f64),
+            Figure::new("packets sent again", outcome.resent as f64),
+            Figure::new("MB/s", gigabytes * 1e3 / last),
+            Figure::new("p50 s", quantile(&mut outcome.seconds, 0.5)),
+            Figure::new("p99 s", quantile(&mut outcome.seconds, 0.99)),
+            Figure::new("last s", last),
+            Figure::new("CPU s per GB", used.cpu_seconds / gigabytes),
+            Figure::new("CPU us per block", used.cpu_seconds * 1e6 / blocks),
+            Figure::new("blocks/s of a full core", blocks / used.cpu_seconds),
+            Figure::new("server's core busy", used.cpu_seconds / used.seconds),
+            Figure::new("memory MiB", used.memory_mib),
+            Figure::new("generator CPU s per GB", generator / gigabytes),
+        ]
     }
 }
 
-fn measure(start: fn(&Pair) -> Server) -> Vec<Figure> {
-    let pair = Pair::new();
-    let file = noise(FILE_BYTES);
-    pair.write("boot/nbp.efi", &file);
-    let server = start(&pair);
-    let before = server.cpu_seconds();
-    let storm = Storm {
-        server: SocketAddr::from((SERVER, 69)),
-        clients: CLIENTS,
-        name: "nbp.efi",
-        block_bytes: BLOCK_BYTES,
-        file: &file,
-    };
-    let mut outcome =
-        pair.load(Path::Cable, || storm.run()).expect("sockets work in a namespace of ours");
-    let cpu = server.cpu_seconds() - before;
-    let gigabytes = (outcome.seconds.len() * FILE_BYTES) as f64 / 1e9;
-    let last = quantile(&mut outcome.seconds, 1.0);
-    vec![
-        Figure::new("done", outcome.seconds.len() as f64),
-        Figure::new("failed", outcome.failed as f64),
-        Figure::new("packets sent again", outcome.resent as f64),
-        Figure::new("MB/s", gigabytes * 1e3 / last),
-        Figure::new("p50 s", quantile(&mut outcome.seconds, 0.5)),
-        Figure::new("p99 s", quantile(&mut outcome.seconds, 0.99)),
-        Figure::new("CPU s per GB", cpu / gigabytes),
-        Figure::new("resident MiB", server.resident_mib()),
-    ]
-}
-
-fn dnsmasq(pair: &Pair) -> Server {
+fn dnsmasq(pair: &Pair, _: &Workload) -> Server {
     let root = format!("--tftp-root={}", pair.path("boot").display());
     let words = [
         "--keep-in-foreground",
@@ -69,13 +118,38 @@ fn dnsmasq(pair: &Pair) -> Server {
     server
 }
 
-fn reveille(pair: &Pair) -> Server {
-    pair.reveille(
-        "shards = 1\n[[network]]\ninterface = \"eth0\"\ndhcp = \"off\"\n[images]\nroot = \"boot\"\n",
-    )
+fn tftpd_hpa(pair: &Pair, _: &Workload) -> Server {
+    let mut command = pair.server_command(packaged("usr/sbin/in.tftpd"));
+    command.args(["--foreground", "--secure", "--ipv4", "--user", "root"]).arg(pair.path("boot"));
+    start_silent(pair, command)
 }
 
-const CLIENTS: usize = 1000;
-const FILE_BYTES: usize = 1 << 20;
-/// What fits into an Ethernet frame.
-const BLOCK_BYTES: usize = 1468;
+fn atftpd(pair: &Pair, _: &Workload) -> Server {
+    let mut command = pair.server_command(packaged("usr/sbin/atftpd"));
+    command.args(["--daemon", "--no-fork", "--maxthread", "20000", "--user", "root.root"]);
+    command.args(["--logfile", "/dev/null", "--verbose=1"]).arg(pair.path("boot"));
+    start_silent(pair, command)
+}
+
+/// Starts a server that does not tell when it is ready.
+fn start_silent(pair: &Pair, command: Command) -> Server {
+    let mut server = pair.start(command);
+    pair.await_socket(&mut server, 69);
+    server
+}
+
+fn ceiling(pair: &Pair, workload: &Workload) -> Server {
+    let (block, window) = (workload.block_bytes.to_string(), workload.window.to_string());
+    let file = pair.path(&format!("boot/{NAME}"));
+    let file = file.to_str().expect("the run's paths are text");
+    pair.ceiling(&["tftp", file, "--block", &block, "--window", &window])
+}
+
+pub(crate) fn reveille(pair: &Pair, shards: usize) -> Server {
+    pair.reveille(&format!(
+        "shards = {shards}\n[[network]]\ninterface = \"eth0\"\ndhcp = \"off\"\n\
+         [images]\nroot = \"boot\"\n"
+    ))
+}
+
+const NAME: &str = "nbp.efi";

@@ -1,0 +1,114 @@
+//! All comparisons by name.
+
+use crate::contest::Contest;
+use crate::pair::Path;
+use crate::tftp::Peer;
+use crate::{dhcp, http, tftp};
+
+/// One command.
+pub(crate) struct Comparison {
+    pub(crate) name: &'static str,
+    about: &'static str,
+    pub(crate) contest: fn() -> Contest,
+}
+
+/// The names and what they compare, for the help.
+pub(crate) fn list() -> String {
+    let mut list = "Comparisons:\n".to_owned();
+    for Comparison { name, about, .. } in COMPARISONS {
+        list.push_str(&format!("  {name:<16} {about}\n"));
+    }
+    list
+}
+
+const MIB: usize = 1 << 20;
+
+/// In the order in which they are run.
+pub(crate) const COMPARISONS: &[Comparison] = &[
+    Comparison {
+        name: "tftp-100",
+        about: "TFTP in lockstep, 100 clients, 4 MiB each",
+        contest: || {
+            let peers = [Peer::TftpdHpa, Peer::Atftpd, Peer::Dnsmasq];
+            tftp::Workload::lockstep(100, 4 * MIB).contest(&peers)
+        },
+    },
+    Comparison {
+        name: "tftp-1000",
+        about: "TFTP in lockstep, 1,000 clients, 1 MiB each",
+        contest: || tftp::Workload::lockstep(1000, MIB).contest(&[Peer::Dnsmasq]),
+    },
+    Comparison {
+        name: "tftp-window",
+        about: "TFTP with windows of 16 blocks, 100 clients, 8 MiB each",
+        contest: || {
+            let workload = tftp::Workload { window: 16, ..tftp::Workload::lockstep(100, 8 * MIB) };
+            workload.contest(&[Peer::Atftpd])
+        },
+    },
+    Comparison {
+        name: "tftp-10000",
+        about: "TFTP in lockstep, 10,000 clients at once, 1 MiB each",
+        contest: || tftp::Workload::lockstep(10_000, MIB).contest(&[Peer::Dnsmasq]),
+    },
+    Comparison {
+        name: "tftp-kernel",
+        about: "TFTP with windows of 4 blocks, 10,000 clients at once, 14 MiB each",
+        contest: || {
+            let lockstep = tftp::Workload::lockstep(10_000, 14 * MIB);
+            tftp::Workload { window: 4, ..lockstep }.contest(&[])
+        },
+    },
+    Comparison {
+        name: "http-64x64m",
+        about: "HTTP, 64 connections, 64 MiB",
+        contest: || over_cable(64, 64 * MIB),
+    },
+    Comparison {
+        name: "http-64x1m",
+        about: "HTTP, 64 connections, 1 MiB",
+        contest: || over_cable(64, MIB),
+    },
+    Comparison {
+        name: "http-1000x64m",
+        about: "HTTP, 1,000 connections, 64 MiB",
+        contest: || over_cable(1000, 64 * MIB),
+    },
+    Comparison {
+        name: "http-1000x1m",
+        about: "HTTP, 1,000 connections, 1 MiB",
+        contest: || over_cable(1000, MIB),
+    },
+    Comparison {
+        name: "http-script",
+        about: "HTTP, 64 connections, 217 bytes",
+        contest: || over_cable(64, 217),
+    },
+    Comparison {
+        name: "http-1000-script",
+        about: "HTTP, 1,000 connections, 217 bytes",
+        contest: || over_cable(1000, 217),
+    },
+    Comparison {
+        name: "http-10000",
+        about: "HTTP, 10,000 connections, 1 MiB",
+        contest: || over_cable(10_000, MIB),
+    },
+    Comparison {
+        name: "loopback-64x64m",
+        about: "HTTP on one host in packets of 64 KiB, 64 connections, 64 MiB",
+        contest: || {
+            let path = Path::Loopback;
+            http::Workload { path, connections: 64, file_bytes: 64 * MIB }.contest()
+        },
+    },
+    Comparison {
+        name: "dhcp-perfdhcp",
+        about: "DHCP exchanges per second with perfdhcp, 10,000 clients",
+        contest: dhcp::contest,
+    },
+];
+
+fn over_cable(connections: usize, file_bytes: usize) -> Contest {
+    http::Workload { path: Path::Cable, connections, file_bytes }.contest()
+}
