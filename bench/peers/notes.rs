@@ -37,7 +37,10 @@ impl Notes {
             writeln!(text, "{name:<10} {}", value.trim()).expect("a string takes everything");
         };
         line("date", &said_by("date", &["--utc", "--iso-8601=minutes"]));
-        line("commit", &said_by("git", &["describe", "--always", "--dirty", "--abbrev=10"]));
+        line(
+            "commit",
+            &said_by("git", &["-C", HERE, "describe", "--always", "--dirty", "--abbrev=10"]),
+        );
         let model = models.first().copied().unwrap_or_default();
         line("machine", &format!("{} x {model}, {} GiB", models.len(), memory >> 20));
         line("kernel", &said_by("uname", &["-srv"]));
@@ -102,6 +105,9 @@ fn unpacked_version(package: &str) -> Option<String> {
     let version = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: "))?;
     Some(format!("{package} {version}"))
 }
+
+/// Where this crate was built: the commit is that of its checkout.
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 const PACKAGES: &[&str] = &["dnsmasq-base", "kea-dhcp4-server", "nginx-light"];
 const UNPACKED: [&str; 3] = ["tftpd-hpa", "atftpd", "isc-dhcp-server"];

@@ -120,7 +120,7 @@ fn dnsmasq(pair: &Pair, _: &Workload) -> Server {
 
 fn tftpd_hpa(pair: &Pair, _: &Workload) -> Server {
     let mut command = pair.server_command(packaged("usr/sbin/in.tftpd"));
-    command.args(["--foreground", "--secure", "--ipv4", "--user", "root"]).arg(pair.path("boot"));
+    command.args(["-L", "-4", "-u", "root", "-s"]).arg(pair.path("boot"));
     start_silent(pair, command)
 }
 
