@@ -1,4 +1,9 @@
-//! What benches share: a site to serve, and what real machines asked.
+//! What benches share: a site to serve, what real machines asked, and engines in the middle of
+//! their work.
+
+mod dhcp;
+mod http;
+mod tftp;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -12,35 +17,31 @@ use reveille_core::view::{
 };
 use reveille_core::wire::pxe::ArchType;
 
+pub use dhcp::DhcpWorld;
+pub use http::HttpWorld;
+pub use tftp::TftpWorld;
+
 /// Our address on the link.
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 
 /// The DHCPDISCOVER of OVMF's own PXE stack.
 pub const DISCOVER: &[u8] = include_bytes!("../../fuzz/corpus/dhcp4/uefi-pxe-proxy-6d843ea25cc8");
 
-/// The DHCPDISCOVER of one of many machines: MAC address, UUID and transaction differ.
-#[must_use]
-pub fn discover_of(machine: u32) -> Vec<u8> {
-    let mut packet = DISCOVER.to_vec();
-    let number = machine.to_be_bytes();
-    // RFC 2131 §2: chaddr starts at 28.
-    packet[30..34].copy_from_slice(&number);
-    set_transaction(&mut packet, machine);
-    // Option 97 is a type byte and 16 bytes of UUID.
-    let uuid = packet.windows(3).position(|option| option == [97, 17, 0]).expect("it tells one");
-    packet[uuid + 3..uuid + 7].copy_from_slice(&number);
-    packet
-}
-
-/// Gives a DHCP message another transaction (RFC 2131 §2: xid is at 4).
-pub fn set_transaction(packet: &mut [u8], xid: u32) {
-    packet[4..8].copy_from_slice(&xid.to_be_bytes());
-}
-
 /// iPXE asking for a kernel.
 pub const GET: &[u8] = include_bytes!("../../fuzz/corpus/http/bios-ipxe-http-3fb560591dc3");
 
-/// A site with one network of 65,000 addresses, one profile and a thousand files beside
+/// iPXE asking for its script.
+pub const GET_SCRIPT: &[u8] = b"GET /node/52-54-00-12-34-56.7/boot.ipxe HTTP/1.1\r\n\
+    Host: 10.0.0.1\r\nUser-Agent: iPXE/1.21.1\r\n\r\n";
+
+/// A loader that looks at the beginning of a file.
+pub const GET_BEGINNING: &[u8] =
+    b"GET /files/7 HTTP/1.1\r\nHost: 10.0.0.1\r\nRange: bytes=0-1023\r\n\r\n";
+
+/// Firmware asking for what is not there.
+pub const GET_MISSING: &[u8] = b"GET /missing HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n";
+
+/// A site with one network of a million addresses, one profile and a thousand files beside
 /// `vmlinuz` (64 MiB), `ipxe.efi` (1 MiB) and `endless` (64 TiB, for transfers that do not end
 /// while they are measured).
 #[must_use]
@@ -56,11 +57,11 @@ pub fn site() -> View {
     view.networks.push(Network {
         interface: InterfaceId(0),
         server: SERVER,
-        subnet: Subnet { address: Ipv4Addr::new(10, 0, 0, 0), prefix_len: 15 },
+        subnet: Subnet { address: Ipv4Addr::new(10, 0, 0, 0), prefix_len: 8 },
         mode: DhcpMode::Server,
         pools: vec![Pool {
-            first: Ipv4Addr::new(10, 0, 1, 0),
-            last: Ipv4Addr::new(10, 0, 254, 255),
+            first: Ipv4Addr::new(10, 16, 0, 0),
+            last: Ipv4Addr::new(10, 32, 254, 255),
         }],
         routers: vec![SERVER],
         dns: vec![SERVER],

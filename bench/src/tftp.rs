@@ -1,11 +1,9 @@
-//! A block through the engine: ACK in, DATA out, in lockstep and by windows.
+//! A TFTP server with transfers that do not end.
 
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use reveille_bench::{SERVER, site};
 use reveille_core::engine::{Datagram, Engine, InterfaceId, Output, Route, SocketId, Transmit};
 use reveille_core::limits::HEAD_BYTES;
 use reveille_core::tftp::{TftpConfig, TftpServer};
@@ -13,8 +11,11 @@ use reveille_core::time::Instant;
 use reveille_core::view::View;
 use reveille_core::wire::tftp::emit_ack;
 
-/// A server with transfers that do not end.
-struct World {
+use crate::{SERVER, site};
+
+/// The server, and clients that take turns.
+#[derive(Debug)]
+pub struct TftpWorld {
     server: TftpServer,
     view: View,
     now: Instant,
@@ -24,6 +25,7 @@ struct World {
     head: Vec<u8>,
 }
 
+#[derive(Clone, Copy, Debug)]
 struct Client {
     address: SocketAddr,
     /// The server's end of the transfer.
@@ -32,13 +34,17 @@ struct Client {
     block: u16,
 }
 
-impl World {
-    fn new(clients: u32, window: u16) -> Self {
+impl TftpWorld {
+    /// So many clients that wait for the next window of so many blocks.
+    #[must_use]
+    pub fn new(clients: u32, window: u16) -> Self {
+        let config = TftpConfig::default();
+        let transfers = config.transfers.max(clients + clients / 4);
         let mut world = Self {
-            server: TftpServer::new(TftpConfig::default()),
+            server: TftpServer::new(TftpConfig { transfers, ..config }),
             view: site(),
             now: Instant::from_nanos(1),
-            clients: Vec::new(),
+            clients: Vec::with_capacity(clients as usize),
             next: 0,
             window,
             head: vec![0; HEAD_BYTES],
@@ -50,9 +56,24 @@ impl World {
             let acknowledged = world.exchange(SocketId(0), address, &request);
             let Route::Datagram { socket, .. } = acknowledged.route else { panic!("a datagram") };
             world.exchange(socket, address, &emit_ack(0));
+            while world.server.poll_event().is_some() {}
             world.clients.push(Client { address, socket, block: 0 });
         }
         world
+    }
+
+    /// The next client has the whole window and asks for the next one, of which it tells the
+    /// bytes.
+    pub fn acknowledge(&mut self) -> u32 {
+        self.now = self.now + Duration::from_micros(1);
+        let client = &mut self.clients[self.next];
+        client.block = client.block.wrapping_add(self.window);
+        let Client { address, socket, block } = *client;
+        self.next = (self.next + 1) % self.clients.len();
+        let transmit = black_box(self.exchange(socket, address, &emit_ack(block)));
+        while self.server.poll_event().is_some() {}
+        self.server.handle_timeout(self.now);
+        transmit.body.map_or(0, |span| span.len)
     }
 
     fn exchange(&mut self, socket: SocketId, source: SocketAddr, payload: &[u8]) -> Transmit {
@@ -63,36 +84,4 @@ impl World {
         let Some(Output::Transmit(transmit)) = output else { panic!("an answer: {output:?}") };
         transmit
     }
-
-    /// The next client has the whole window and asks for the next one.
-    fn acknowledge(&mut self) -> u32 {
-        self.now = self.now + Duration::from_micros(1);
-        let client = &mut self.clients[self.next];
-        client.block = client.block.wrapping_add(self.window);
-        let (socket, address, block) = (client.socket, client.address, client.block);
-        self.next = (self.next + 1) % self.clients.len();
-        let transmit = black_box(self.exchange(socket, address, &emit_ack(block)));
-        while self.server.poll_event().is_some() {}
-        self.server.handle_timeout(self.now);
-        transmit.body.map_or(0, |span| span.len)
-    }
 }
-
-fn windows(c: &mut Criterion) {
-    let mut group = c.benchmark_group("tftp engine, ACK to DATA");
-    for window in [1, 16] {
-        group.throughput(Throughput::Elements(u64::from(window)));
-        for clients in [1, 10_000] {
-            let mut world = World::new(clients, window);
-            assert_eq!(world.acknowledge(), u32::from(window) * 1468);
-            let name = format!("window of {window}");
-            group.bench_function(BenchmarkId::new(name, clients), |b| {
-                b.iter(|| world.acknowledge());
-            });
-        }
-    }
-    group.finish();
-}
-
-criterion_group!(benches, windows);
-criterion_main!(benches);
