@@ -103,9 +103,32 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         },
     },
     Comparison {
+        name: "dhcp-exchanges",
+        about: "DHCP exchanges per second, 64 at a time, 10,000 clients",
+        contest: || dhcp::contest_of_exchanges(64),
+    },
+    Comparison {
         name: "dhcp-perfdhcp",
-        about: "DHCP exchanges per second with perfdhcp, 10,000 clients",
-        contest: dhcp::contest,
+        about: "DHCP exchanges per second with perfdhcp, 10,000 clients (long)",
+        contest: dhcp::contest_of_rates,
+    },
+    Comparison {
+        name: "dhcp-leases",
+        about: "DHCP with 1,000,000 leases beside 10,000",
+        contest: dhcp::contest_of_leases,
+    },
+    Comparison {
+        name: "shards-tftp",
+        about: "TFTP with two shards beside one",
+        contest: || tftp::Workload::lockstep(1000, MIB).contest_of_shards(),
+    },
+    Comparison {
+        name: "shards-http",
+        about: "HTTP with two shards beside one",
+        contest: || {
+            let path = Path::Cable;
+            http::Workload { path, connections: 64, file_bytes: 64 * MIB }.contest_of_shards()
+        },
     },
 ];
 

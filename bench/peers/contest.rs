@@ -172,14 +172,13 @@ impl fmt::Display for Spread {
     }
 }
 
-/// The value below which `part` of the sorted `values` lie.
-pub(crate) fn quantile(values: &mut [f64], part: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
+/// The value below which `part` of the values lie, which are sorted.
+pub(crate) fn quantile(sorted: &[f64], part: f64) -> f64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "an index into the values"
     )]
-    let at = ((values.len() as f64) * part) as usize;
-    values.get(at.min(values.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+    let at = ((sorted.len() as f64) * part) as usize;
+    sorted.get(at.min(sorted.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
 }

@@ -1,35 +1,110 @@
-//! DHCP: four-way exchanges per second with less than one message in a hundred
-//! unanswered, beside Kea, ISC dhcpd and dnsmasq.
+//! DHCP: four-way exchanges, beside Kea, ISC dhcpd and dnsmasq.
 //!
-//! perfdhcp plays a relay agent with 10,000 clients that have no lease yet. It cannot send much
-//! more than 20,000 a second itself.
+//! Clients speak through a relay agent and have no lease at first. perfdhcp goes up the rates
+//! until one message in a hundred is not answered, but cannot send much more than 20,000 a second
+//! itself. Our own load keeps a number of exchanges under way and takes what it gets.
+
+use std::time::Duration;
+
+use reveille_loadgen::parts::dhcp::{DhcpLoad, DhcpPath};
 
 use crate::contest::{Contender, Contest, Figure, Round};
 use crate::meter::Meter;
-use crate::pair::{CLIENT, Pair, SERVER, Server, packaged};
+use crate::pair::{CLIENT, Pair, Path, SERVER, Server, packaged};
 
 /// The highest rate of perfdhcp that each server holds.
-pub(crate) fn contest() -> Contest {
+pub(crate) fn contest_of_rates() -> Contest {
+    let title = format!(
+        "DHCP: {CLIENTS} clients behind a relay, perfdhcp, {SECONDS} s a rate, < 1 % unanswered"
+    );
+    let contenders = contenders(|start, round| ascend(start, round));
+    Contest { title, contenders }
+}
+
+/// As many exchanges as each server gets done.
+pub(crate) fn contest_of_exchanges(outstanding: usize) -> Contest {
+    let title = format!(
+        "DHCP: {CLIENTS} clients behind a relay, {outstanding} exchanges at a time for {SECONDS} s"
+    );
+    let contenders = contenders(move |start, round| exchanges(&start, outstanding, CLIENTS, round));
+    Contest { title, contenders }
+}
+
+/// A million leases beside ten thousand.
+pub(crate) fn contest_of_leases() -> Contest {
+    let measure = |clients| {
+        let start = |pair: &Pair| reveille(pair, LARGE_POOL);
+        move |round| exchanges(&start, OUTSTANDING, clients, round)
+    };
     Contest {
         title: format!(
-            "DHCP: {CLIENTS} clients behind a relay, {SECONDS} s a rate, < 1 % unanswered"
+            "DHCP: clients that have a lease already, {OUTSTANDING} exchanges at a time for \
+             {SECONDS} s"
         ),
         contenders: vec![
-            contender("ISC dhcpd", isc_dhcpd),
-            contender("dnsmasq", dnsmasq),
-            contender("Kea", kea),
-            contender("ceiling", |pair| pair.ceiling(&["dhcp"])),
-            contender("Reveille", reveille),
+            Contender::new("10,000 leases", measure(10_000)),
+            Contender::new("1,000,000 leases", measure(1_000_000)),
         ],
     }
 }
 
-fn contender(name: &'static str, start: fn(&Pair) -> Server) -> Contender {
-    Contender::new(name, move |round| measure(start, round))
+type Start = fn(&Pair) -> Server;
+
+/// All servers, measured alike.
+fn contenders(measure: impl Fn(Start, Round) -> Vec<Figure> + Copy + 'static) -> Vec<Contender> {
+    let servers: [(&'static str, Start); 5] = [
+        ("ISC dhcpd", isc_dhcpd),
+        ("dnsmasq", dnsmasq),
+        ("Kea", kea),
+        ("ceiling", |pair| pair.ceiling(&["dhcp"])),
+        ("Reveille", |pair| reveille(pair, POOL)),
+    ];
+    let contender = |(name, start)| Contender::new(name, move |round| measure(start, round));
+    servers.into_iter().map(contender).collect()
+}
+
+/// Exchanges in a closed loop of clients that have had a lease once before.
+fn exchanges(
+    start: &impl Fn(&Pair) -> Server,
+    outstanding: usize,
+    clients: u32,
+    round: Round,
+) -> Vec<Figure> {
+    let pair = Pair::new();
+    let server = start(&pair);
+    let path = || DhcpPath::Relay { giaddr: CLIENT, server: SERVER };
+    let seconds = Duration::from_secs(SECONDS.into());
+    let load = DhcpLoad::new(path(), outstanding, clients, seconds);
+    let first = DhcpLoad { exchanges: Some(clients.into()), duration: FIRST, ..load.clone() };
+    let first = pair.load(Path::Cable, || first.run()).expect("sockets work");
+    let meter = Meter::start(&server, round);
+    let outcome = pair.load(Path::Cable, || load.run()).expect("sockets work");
+    let used = meter.stop();
+    let count = outcome.exchanges as f64;
+    if round == Round::Counted {
+        return vec![Figure::new("system calls per DORA", used.system_calls / count)];
+    }
+    for (reason, count) in first.failures.iter().chain(&outcome.failures) {
+        eprintln!("  {count} failed: {reason}");
+    }
+    let quantile_ms = |part| outcome.exchange.value_at_quantile(part) as f64 / 1e6;
+    vec![
+        Figure::new("first DORA/s", first.rate()),
+        Figure::new("DORA/s", outcome.rate()),
+        Figure::new("failed", (first.failed() + outcome.failed()) as f64),
+        Figure::new("messages sent again", (first.resent + outcome.resent) as f64),
+        Figure::new("p50 ms", quantile_ms(0.5)),
+        Figure::new("p99 ms", quantile_ms(0.99)),
+        Figure::new("CPU ms per 1000 DORA", used.cpu_seconds * 1e6 / count),
+        Figure::new("DORA/s of a full core", count / used.cpu_seconds),
+        Figure::new("server's core busy", used.cpu_seconds / used.seconds),
+        Figure::new("memory MiB", used.memory_mib),
+        Figure::new("generator ms per 1000 DORA", outcome.cost.cpu.as_secs_f64() * 1e6 / count),
+    ]
 }
 
 /// Goes up the rates until one is too high, with a fresh server for each.
-fn measure(start: fn(&Pair) -> Server, round: Round) -> Vec<Figure> {
+fn ascend(start: Start, round: Round) -> Vec<Figure> {
     if round == Round::Counted {
         return vec![Figure::new("system calls per DORA", attempt(start, RATES[0], round).calls)];
     }
@@ -62,7 +137,7 @@ struct Attempt {
     calls: f64,
 }
 
-fn attempt(start: fn(&Pair) -> Server, rate: u32, round: Round) -> Attempt {
+fn attempt(start: Start, rate: u32, round: Round) -> Attempt {
     let pair = Pair::new();
     let server = start(&pair);
     let meter = Meter::start(&server, round);
@@ -101,7 +176,7 @@ fn exchange(report: &str, name: &str) -> (f64, f64) {
 fn isc_dhcpd(pair: &Pair) -> Server {
     let configuration = format!(
         "authoritative;\nping-check false;\ndefault-lease-time 3600;\n\
-         subnet 10.77.0.0 netmask 255.255.0.0 {{\n  range {};\n  option routers {SERVER};\n}}\n",
+         subnet 10.0.0.0 netmask 255.0.0.0 {{\n  range {};\n  option routers {SERVER};\n}}\n",
         POOL.replace(" - ", " ")
     );
     let configuration = pair.write("dhcpd.conf", configuration);
@@ -115,7 +190,7 @@ fn isc_dhcpd(pair: &Pair) -> Server {
 }
 
 fn dnsmasq(pair: &Pair) -> Server {
-    let range = format!("--dhcp-range={},255.255.0.0,1h", POOL.replace(" - ", ","));
+    let range = format!("--dhcp-range={},255.0.0.0,1h", POOL.replace(" - ", ","));
     let leases = format!("--dhcp-leasefile={}", pair.path("dnsmasq.leases").display());
     let words = [
         "--keep-in-foreground",
@@ -147,7 +222,7 @@ fn kea(pair: &Pair) -> Server {
                                  "name": "{}" }},
             "multi-threading": {{ "enable-multi-threading": false }},
             "valid-lifetime": 3600,
-            "subnet4": [ {{ "id": 1, "subnet": "10.77.0.0/16",
+            "subnet4": [ {{ "id": 1, "subnet": "10.0.0.0/8",
                 "pools": [ {{ "pool": "{POOL}" }} ],
                 "option-data": [ {{ "name": "routers", "data": "10.77.0.1" }} ] }} ],
             "loggers": [ {{ "name": "kea-dhcp4", "severity": "INFO",
@@ -168,14 +243,15 @@ fn kea(pair: &Pair) -> Server {
     server
 }
 
-fn reveille(pair: &Pair) -> Server {
+fn reveille(pair: &Pair, pool: &str) -> Server {
     pair.write("boot/vmlinuz", "a kernel");
-    pair.reveille(&format!(
-        "shards = 1\n[[network]]\ninterface = \"eth0\"\nsubnet = \"10.77.0.0/16\"\n\
-         server = \"{SERVER}\"\ndhcp = \"server\"\npool = \"{POOL}\"\nrouter = \"{SERVER}\"\n\
+    let configuration = format!(
+        "[[network]]\ninterface = \"eth0\"\nsubnet = \"10.0.0.0/8\"\n\
+         server = \"{SERVER}\"\ndhcp = \"server\"\npool = \"{pool}\"\nrouter = \"{SERVER}\"\n\
          lease = \"1h\"\nrelays = \"{CLIENT}\"\n\
          [images]\nroot = \"boot\"\n[[profile]]\nkernel = \"vmlinuz\"\n"
-    ))
+    );
+    pair.reveille(1, &configuration)
 }
 
 const CLIENTS: u32 = 10_000;
@@ -184,5 +260,11 @@ const SECONDS: u32 = 4;
 const TRIES: u32 = 3;
 /// 1.3 addresses for each client.
 const POOL: &str = "10.77.16.0 - 10.77.66.255";
+/// A million and some.
+const LARGE_POOL: &str = "10.128.0.0 - 10.147.255.255";
+/// Exchanges at a time.
+const OUTSTANDING: usize = 64;
+/// In what time all clients must have had their first lease.
+const FIRST: Duration = Duration::from_secs(60);
 const RATES: [u32; 13] =
     [100, 400, 1000, 2000, 4000, 6000, 8000, 9500, 11_000, 13_000, 15_000, 17_500, 20_000];

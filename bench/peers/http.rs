@@ -1,12 +1,13 @@
 //! HTTP: files and scripts over connections that stay open, beside nginx with sendfile.
 
-use std::net::SocketAddr;
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use crate::contest::{Contender, Contest, Figure, Round, quantile};
-use crate::download::{Download, fetch};
+use reveille_loadgen::parts::http::{Body, HttpLoad, Until};
+
+use crate::contest::{Contender, Contest, Figure, Round};
 use crate::meter::Meter;
-use crate::pair::{Pair, Path, SERVER, Server, noise};
+use crate::pair::{FILES_ONLY, Pair, Path, SERVER, Server, noise};
 
 /// What the clients do.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,21 @@ impl Workload {
         }
     }
 
+    /// Two shards beside one. The clients have the second core as well.
+    pub(crate) fn contest_of_shards(self) -> Contest {
+        let Self { connections, file_bytes, .. } = self;
+        Contest {
+            title: format!(
+                "HTTP with two shards: {connections} connections, {} KiB again and again",
+                file_bytes >> 10
+            ),
+            contenders: vec![
+                self.contender("one shard", |pair| reveille(pair, 1)),
+                self.contender("two shards", |pair| reveille(pair, 2)),
+            ],
+        }
+    }
+
     fn contender(self, name: &'static str, start: fn(&Pair) -> Server) -> Contender {
         Contender::new(name, move |round| self.measure(start, round))
     }
@@ -45,20 +61,20 @@ impl Workload {
         let file = noise(self.file_bytes);
         pair.write(&format!("boot/{NAME}"), &file);
         let server = start(&pair);
-        let address = SocketAddr::from((SERVER, 80));
-        let (whole, _) = pair.load(self.path, || fetch(address, &format!("/{NAME}")));
-        assert!(whole.expect("it serves") == file, "the bytes are those of the file");
-        let download = Download {
-            server: address,
-            connections: self.connections,
-            path: "/vmlinuz",
-            duration: DURATION,
+        let path = format!("/{NAME}");
+        let address = SocketAddrV4::new(SERVER, 80);
+        let check = HttpLoad {
+            until: Until::Responses(1),
+            body: Body::Verify(file),
+            ..HttpLoad::new(address, 1, &path, DURATION)
         };
+        let checked = pair.load(self.path, || check.run()).expect("sockets work");
+        assert_eq!(checked.failed(), 0, "it serves the file: {:?}", checked.failures);
+        let load = HttpLoad::new(address, self.connections, &path, DURATION);
         let meter = Meter::start(&server, round);
-        let (outcome, generator) = pair.load(self.path, || download.run());
-        let mut outcome = outcome.expect("it serves all connections");
+        let outcome = pair.load(self.path, || load.run()).expect("sockets work");
         let used = meter.stop();
-        let count = outcome.responses.len() as f64;
+        let count = outcome.responses as f64;
         let gigabytes = outcome.bytes as f64 / 1e9;
         if round == Round::Counted {
             return vec![
@@ -66,16 +82,25 @@ impl Workload {
                 Figure::new("system calls per MB", used.system_calls / gigabytes / 1e3),
             ];
         }
+        for (reason, count) in &outcome.failures {
+            eprintln!("  {count} failed: {reason}");
+        }
+        let seconds = outcome.elapsed.as_secs_f64();
+        let quantile_ms = |part| outcome.latency.value_at_quantile(part) as f64 / 1e6;
         vec![
-            Figure::new("GB/s", gigabytes / outcome.seconds),
-            Figure::new("responses/s", count / outcome.seconds),
-            Figure::new("p50 ms", quantile(&mut outcome.responses, 0.5) * 1e3),
-            Figure::new("p99 ms", quantile(&mut outcome.responses, 0.99) * 1e3),
+            Figure::new("failed", outcome.failed() as f64),
+            Figure::new("GB/s", gigabytes / seconds),
+            Figure::new("responses/s", count / seconds),
+            Figure::new("p50 ms", quantile_ms(0.5)),
+            Figure::new("p99 ms", quantile_ms(0.99)),
+            Figure::new("fairness (Jain)", outcome.fairness),
+            Figure::new("least / median bytes", outcome.slowest_to_median),
+            Figure::new("connecting s", outcome.connecting.as_secs_f64()),
             Figure::new("CPU s per GB", used.cpu_seconds / gigabytes),
             Figure::new("CPU us per response", used.cpu_seconds * 1e6 / count),
             Figure::new("server's core busy", used.cpu_seconds / used.seconds),
             Figure::new("memory MiB", used.memory_mib),
-            Figure::new("generator CPU s per GB", generator / gigabytes),
+            Figure::new("generator CPU s per GB", outcome.cost.cpu.as_secs_f64() / gigabytes),
         ]
     }
 }
@@ -110,11 +135,8 @@ fn ceiling(pair: &Pair) -> Server {
     pair.ceiling(&["http", file.to_str().expect("the run's paths are text")])
 }
 
-pub(crate) fn reveille(pair: &Pair, shards: usize) -> Server {
-    pair.reveille(&format!(
-        "shards = {shards}\n[[network]]\ninterface = \"eth0\"\ndhcp = \"off\"\n\
-         [images]\nroot = \"boot\"\n"
-    ))
+fn reveille(pair: &Pair, shards: usize) -> Server {
+    pair.reveille(shards, FILES_ONLY)
 }
 
 const NAME: &str = "vmlinuz";

@@ -2,7 +2,7 @@
 //! one run.
 //!
 //! ```text
-//! cargo build --release -p reveille -p reveille-bench
+//! cargo build --release -p reveille -p reveille-ceilings -p reveille-peers
 //! target/release/peers --help
 //! ```
 //!
@@ -15,12 +15,10 @@
 mod comparisons;
 mod contest;
 mod dhcp;
-mod download;
 mod http;
 mod meter;
 mod notes;
 mod pair;
-mod storm;
 mod tftp;
 
 use std::fmt::Write as _;

@@ -10,14 +10,17 @@ use std::time::{Duration, Instant};
 pub(crate) use reveille_tests::lab::packaged;
 use reveille_tests::lab::{Namespace, Process};
 use rustix::thread::{CpuSet, sched_setaffinity};
-use rustix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
 
-/// The server's address; the prefix is 16 bits.
+/// The server's address; the prefix is 8 bits, so that a million clients have room.
 pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 /// The address of the host with all clients.
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+
+/// Reveille's configuration when it serves files to the link and gives no addresses.
+pub(crate) const FILES_ONLY: &str =
+    "[[network]]\ninterface = \"eth0\"\ndhcp = \"off\"\n[images]\nroot = \"boot\"\n";
 
 /// How long a server may take to start.
 pub(crate) const START: Duration = Duration::from_secs(20);
@@ -48,7 +51,7 @@ impl Pair {
         let (server, client) = (Namespace::new(), Namespace::new());
         server.ip(&format!("link add eth0 type veth peer name eth0 netns {}", client.path()));
         for (namespace, address) in [(&server, SERVER), (&client, CLIENT)] {
-            namespace.ip(&format!("address add {address}/16 dev eth0"));
+            namespace.ip(&format!("address add {address}/8 dev eth0"));
             namespace.ip("link set eth0 up");
         }
         // A device drops what it is given for up to a second after it was switched on.
@@ -90,11 +93,14 @@ impl Pair {
         Server { process: Process::start(command, &self.path("server.log")) }
     }
 
-    /// Starts Reveille with a configuration and waits until it serves.
-    pub(crate) fn reveille(&self, configuration: &str) -> Server {
+    /// Starts Reveille with a configuration and so many shards, each on a core of its own, and
+    /// waits until it serves.
+    pub(crate) fn reveille(&self, shards: usize, configuration: &str) -> Server {
+        let configuration = format!("shards = {shards}\n{configuration}");
         let file = self.write("reveille.toml", configuration);
         let file = file.to_str().expect("the run's paths are text");
-        let mut command = self.server_command(reveille());
+        let cores = format!("0-{}", shards - 1);
+        let mut command = self.server_command_on(&cores, reveille());
         command.args(["serve", "--config", file]).env("NO_COLOR", "1");
         let mut server = self.start(command);
         server.await_log("ready for machines");
@@ -142,9 +148,8 @@ impl Pair {
         }
     }
 
-    /// Runs `work` as clients behind `path`, on core 1; tells what came out of it and the CPU
-    /// seconds that it used.
-    pub(crate) fn load<T: Send>(&self, path: Path, work: impl FnOnce() -> T + Send) -> (T, f64) {
+    /// Runs `work` as clients behind `path`, on core 1.
+    pub(crate) fn load<T: Send>(&self, path: Path, work: impl FnOnce() -> T + Send) -> T {
         let namespace = match path {
             Path::Cable => &self.client,
             Path::Loopback => &self.server,
@@ -153,10 +158,7 @@ impl Pair {
             let mut cores = CpuSet::new();
             cores.set(1);
             sched_setaffinity(None, &cores).expect("this machine has two cores");
-            let before = clock_gettime(ClockId::ThreadCPUTime);
-            let outcome = work();
-            let used = clock_gettime(ClockId::ThreadCPUTime) - before;
-            (outcome, used.tv_sec as f64 + used.tv_nsec as f64 / 1e9)
+            work()
         })
     }
 
@@ -200,7 +202,7 @@ fn reveille() -> PathBuf {
 fn sibling(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("a running program has a path");
     let binary = this.with_file_name(name);
-    let remedy = "cargo build --release -p reveille -p reveille-bench";
+    let remedy = "cargo build --release -p reveille -p reveille-ceilings -p reveille-peers";
     assert!(binary.exists(), "{} is missing: {remedy}", binary.display());
     binary
 }

@@ -1,12 +1,14 @@
 //! TFTP: many clients that start in the same instant, beside dnsmasq, tftpd-hpa and atftpd.
 
-use std::net::SocketAddr;
+use std::net::SocketAddrV4;
 use std::process::Command;
+use std::time::Duration;
+
+use reveille_loadgen::parts::tftp::{Expected, TftpLoad};
 
 use crate::contest::{Contender, Contest, Figure, Round, quantile};
 use crate::meter::Meter;
-use crate::pair::{Pair, Path, SERVER, Server, noise, packaged};
-use crate::storm::Storm;
+use crate::pair::{FILES_ONLY, Pair, Path, SERVER, Server, noise, packaged};
 
 /// What the clients do.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,22 @@ impl Workload {
         }
     }
 
+    /// Two shards beside one. The clients have the second core as well.
+    pub(crate) fn contest_of_shards(self) -> Contest {
+        Contest {
+            title: format!(
+                "TFTP with two shards: {} clients at once, {} KiB each, windowsize {}",
+                self.clients,
+                self.file_bytes >> 10,
+                self.window
+            ),
+            contenders: vec![
+                self.contender("one shard", |pair, _| reveille(pair, 1)),
+                self.contender("two shards", |pair, _| reveille(pair, 2)),
+            ],
+        }
+    }
+
     fn contender(self, name: &'static str, start: fn(&Pair, &Self) -> Server) -> Contender {
         Contender::new(name, move |round| self.measure(start, round))
     }
@@ -62,38 +80,47 @@ impl Workload {
         let file = noise(self.file_bytes);
         pair.write(&format!("boot/{NAME}"), &file);
         let server = start(&pair, self);
-        let storm = Storm {
-            server: SocketAddr::from((SERVER, 69)),
-            clients: self.clients,
-            name: NAME,
-            block_bytes: self.block_bytes.into(),
-            file: &file,
+        let load = TftpLoad {
+            block_bytes: self.block_bytes,
+            window_blocks: self.window,
+            limit: LIMIT,
+            ..TftpLoad::new(
+                SocketAddrV4::new(SERVER, 69),
+                self.clients,
+                NAME,
+                Expected::Bytes(file),
+            )
         };
         let meter = Meter::start(&server, round);
-        let (outcome, generator) = pair.load(Path::Cable, || storm.run());
-        let mut outcome = outcome.expect("sockets work in a namespace of ours");
+        let outcome = pair.load(Path::Cable, || load.run());
+        let outcome = outcome.expect("sockets work in a namespace of ours");
         let used = meter.stop();
         let done = outcome.seconds.len() as f64;
         if round == Round::Counted {
             return vec![Figure::new("system calls per transfer", used.system_calls / done)];
         }
-        let gigabytes = done * self.file_bytes as f64 / 1e9;
-        let blocks = done * (self.file_bytes / usize::from(self.block_bytes) + 1) as f64;
-        let last = quantile(&mut outcome.seconds, 1.0);
+        for (reason, count) in &outcome.failures {
+            eprintln!("  {count} failed: {reason}");
+        }
+        let gigabytes = outcome.bytes as f64 / 1e9;
+        let blocks = outcome.bytes as f64 / f64::from(self.block_bytes);
+        let median = quantile(&outcome.seconds, 0.5);
         vec![
             Figure::new("done", done),
-            Figure::new("failed", outcome.failed as f64),
+            Figure::new("failed", outcome.failed() as f64),
             Figure::new("packets sent again", outcome.resent as f64),
-            Figure::new("MB/s", gigabytes * 1e3 / last),
-            Figure::new("p50 s", quantile(&mut outcome.seconds, 0.5)),
-            Figure::new("p99 s", quantile(&mut outcome.seconds, 0.99)),
-            Figure::new("last s", last),
+            Figure::new("MB/s", gigabytes * 1e3 / outcome.finished_seconds),
+            Figure::new("p50 s", median),
+            Figure::new("p99 s", quantile(&outcome.seconds, 0.99)),
+            Figure::new("last s", outcome.finished_seconds),
+            Figure::new("last / p50", quantile(&outcome.seconds, 1.0) / median),
+            Figure::new("longest wait s", outcome.longest_wait_seconds),
             Figure::new("CPU s per GB", used.cpu_seconds / gigabytes),
             Figure::new("CPU us per block", used.cpu_seconds * 1e6 / blocks),
             Figure::new("blocks/s of a full core", blocks / used.cpu_seconds),
             Figure::new("server's core busy", used.cpu_seconds / used.seconds),
             Figure::new("memory MiB", used.memory_mib),
-            Figure::new("generator CPU s per GB", generator / gigabytes),
+            Figure::new("generator CPU s per GB", outcome.cost.cpu.as_secs_f64() / gigabytes),
         ]
     }
 }
@@ -145,11 +172,10 @@ fn ceiling(pair: &Pair, workload: &Workload) -> Server {
     pair.ceiling(&["tftp", file, "--block", &block, "--window", &window])
 }
 
-pub(crate) fn reveille(pair: &Pair, shards: usize) -> Server {
-    pair.reveille(&format!(
-        "shards = {shards}\n[[network]]\ninterface = \"eth0\"\ndhcp = \"off\"\n\
-         [images]\nroot = \"boot\"\n"
-    ))
+fn reveille(pair: &Pair, shards: usize) -> Server {
+    pair.reveille(shards, FILES_ONLY)
 }
 
 const NAME: &str = "nbp.efi";
+/// Who is not done by then has lost.
+const LIMIT: Duration = Duration::from_secs(300);
