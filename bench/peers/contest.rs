@@ -103,13 +103,14 @@ struct Row {
 impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((ours, others)) = self.names.split_last() else { return Ok(()) };
-        writeln!(f, "{}\nmedian (range) of {} rounds", self.title, self.rounds)?;
+        writeln!(f, "{}", self.title)?;
+        writeln!(f, "median (range) of {} rounds; \"/ x\" is {ours} divided by x", self.rounds)?;
         write!(f, "{:<26}", "")?;
         for name in &self.names {
             write!(f, " {name:>24}")?;
         }
         for other in others {
-            write!(f, " {:>24}", format!("{ours} / {other}"))?;
+            write!(f, " {:>12}", format!("/ {other}"))?;
         }
         writeln!(f)?;
         for row in &self.rows {
@@ -122,8 +123,8 @@ impl fmt::Display for Results {
             for other in others {
                 let ratio = ours.median / other.median;
                 match ratio.is_finite() {
-                    true => write!(f, " {ratio:>24.2}")?,
-                    false => write!(f, " {:>24}", "-")?,
+                    true => write!(f, " {ratio:>12.2}")?,
+                    false => write!(f, " {:>12}", "-")?,
                 }
             }
             writeln!(f)?;

@@ -1,5 +1,6 @@
 //! What a server used while it was measured.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -14,11 +15,9 @@ use crate::pair::Server;
 
 /// A measurement that runs.
 pub(crate) struct Meter {
-    process: u32,
     began: Instant,
-    cpu_before: f64,
     is_over: Arc<AtomicBool>,
-    memory: JoinHandle<f64>,
+    watch: JoinHandle<Watch>,
     system_calls: Option<Child>,
 }
 
@@ -42,30 +41,61 @@ impl Meter {
             Round::Counted => Some(start_counting(process)),
             Round::Timed => None,
         };
+        let mut watch = Watch::new(process);
         let is_over = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&is_over);
-        let memory = std::thread::spawn(move || {
-            let mut most = memory_mib(process);
+        let watch = std::thread::spawn(move || {
             // Ends with the measurement.
             while !ends.load(Ordering::Relaxed) {
-                std::thread::park_timeout(Duration::from_millis(100));
-                most = memory_mib(process).max(most);
+                std::thread::park_timeout(INTERVAL);
+                watch.look();
             }
-            most
+            watch
         });
-        let (began, cpu_before) = (Instant::now(), cpu_seconds(process));
-        Self { process, began, cpu_before, is_over, memory, system_calls }
+        Self { began: Instant::now(), is_over, watch, system_calls }
     }
 
     /// Tells what was used since.
     pub(crate) fn stop(self) -> Used {
         let seconds = self.began.elapsed().as_secs_f64();
-        let cpu_seconds = cpu_seconds(self.process) - self.cpu_before;
         self.is_over.store(true, Ordering::Relaxed);
-        self.memory.thread().unpark();
-        let memory_mib = self.memory.join().expect("looking at memory does not panic");
+        self.watch.thread().unpark();
+        let watch = self.watch.join().expect("looking at processes does not panic");
+        let ticks = watch.ticks.values().sum::<u64>() - watch.ticks_before;
+        let cpu_seconds = ticks as f64 / TICKS_PER_SECOND;
         let system_calls = self.system_calls.map_or(f64::NAN, stop_counting);
-        Used { seconds, cpu_seconds, memory_mib, system_calls }
+        Used { seconds, cpu_seconds, memory_mib: watch.memory_kib / 1024.0, system_calls }
+    }
+}
+
+/// A process and its children, looked at now and then: what a child has used is lost with it if
+/// its parent does not wait for it.
+struct Watch {
+    process: u32,
+    ticks_before: u64,
+    /// CPU time of each process when it was seen last.
+    ticks: BTreeMap<u32, u64>,
+    /// Most memory at one time.
+    memory_kib: f64,
+}
+
+impl Watch {
+    fn new(process: u32) -> Self {
+        let mut watch = Self { process, ticks_before: 0, ticks: BTreeMap::new(), memory_kib: 0.0 };
+        watch.look();
+        watch.ticks_before = watch.ticks.values().sum();
+        watch
+    }
+
+    fn look(&mut self) {
+        let family = family(self.process);
+        for id in &family {
+            if let Some(ticks) = cpu_ticks(*id) {
+                self.ticks.insert(*id, ticks);
+            }
+        }
+        let kib = family.iter().map(|id| memory_kib(*id)).sum();
+        self.memory_kib = self.memory_kib.max(kib);
     }
 }
 
@@ -85,31 +115,21 @@ fn family(process: u32) -> Vec<u32> {
     members
 }
 
-/// CPU seconds of a process and of all its children, also of those that have ended.
-fn cpu_seconds(process: u32) -> f64 {
-    let mut ticks = 0;
-    for id in family(process) {
-        let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
-        // The name in parentheses may hold anything; what follows is numbers.
-        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let fields = rest.split_whitespace().skip(11).take(4);
-        ticks += fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>();
-    }
-    ticks as f64 / TICKS_PER_SECOND
+/// User and system time of a process.
+fn cpu_ticks(process: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name in parentheses may hold anything; what follows is numbers.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields = rest.split_whitespace().skip(11).take(2);
+    Some(fields.filter_map(|field| field.parse::<u64>().ok()).sum())
 }
 
-/// Resident memory of a process and its children that is not a file's, in MiB.
-fn memory_mib(process: u32) -> f64 {
-    let mut kib = 0.0;
-    for id in family(process) {
-        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        let lines = status
-            .lines()
-            .filter(|line| line.starts_with("RssAnon:") || line.starts_with("RssShmem:"));
-        let values = lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
-        kib += values.sum::<f64>();
-    }
-    kib / 1024.0
+/// Resident memory of a process that is not a file's.
+fn memory_kib(process: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let is_own = |line: &&str| line.starts_with("RssAnon:") || line.starts_with("RssShmem:");
+    let lines = status.lines().filter(is_own);
+    lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).sum()
 }
 
 /// Counts what a process, its threads and their children call from now on.
@@ -148,6 +168,9 @@ fn stop_counting(child: Child) -> f64 {
 }
 
 const EVENT: &str = "raw_syscalls:sys_enter";
+
+/// How often the server is looked at.
+const INTERVAL: Duration = Duration::from_millis(100);
 
 /// `USER_HZ`, in which Linux counts for programs.
 const TICKS_PER_SECOND: f64 = 100.0;
