@@ -22,6 +22,7 @@ test: ## Install what is missing, check the style, run every test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo build --workspace --locked
+	cargo build --profile counted --locked --package reveille-bench --bin counted
 	$(private) cargo nextest run --workspace --locked
 	cargo test --workspace --locked --doc
 
@@ -32,17 +33,18 @@ demo: ## A virtual machine boots from the network, from power-on to user space
 	scripts/demo
 
 .PHONY: bench
-bench: ## The benches, with the peers beside
+bench: ## Time the codecs and the engines, and count all their instructions (10 minutes)
 	scripts/install-packages bench
-	cargo bench --workspace --locked
+	cargo test --locked --package reveille-bench --test counts -- --include-ignored
+	cargo bench --locked --package reveille-bench
 
 .PHONY: peers
-peers: ## Reveille beside dnsmasq, nginx and Kea in turn: medians and ratios (15 minutes)
+peers: ## Reveille beside its peers and the kernel's ceilings, into bench/runs (an hour)
 	scripts/install-packages bench
-	cargo build --release --locked --package reveille --package reveille-bench
-	for contest in tftp http http-loopback dhcp; do \
-	    $(private) "$${CARGO_TARGET_DIR:-target}/release/peers" $$contest; \
-	done
+	cargo build --release --locked --package reveille --package reveille-ceilings \
+	    --package reveille-peers
+	$(private) "$${CARGO_TARGET_DIR:-target}/release/peers" --save bench/runs \
+	    tftp http loopback dhcp shards
 
 .PHONY: help
 help: ## This list

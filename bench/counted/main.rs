@@ -1,7 +1,7 @@
 //! Operations whose instructions are counted, each in a call of its own.
 //!
 //! ```text
-//! counted [short|million]
+//! counted [short|crowd]
 //! ```
 //!
 //! For each operation it prints how often it was repeated and its name, and repeats it within one
@@ -21,7 +21,7 @@ use reveille_core::wire::tftp;
 
 fn main() {
     match std::env::args().nth(1).as_deref() {
-        Some("million") => engines(1_000_000),
+        Some("crowd") => engines(100_000),
         _ => {
             codecs();
             for clients in [1, 10_000] {

@@ -8,15 +8,25 @@ use crate::{dhcp, http, tftp};
 /// One command.
 pub(crate) struct Comparison {
     pub(crate) name: &'static str,
+    /// Takes so long that it is run only when it is named in full.
+    is_long: bool,
     about: &'static str,
     pub(crate) contest: fn() -> Contest,
+}
+
+impl Comparison {
+    /// Whether somebody who wrote `word` wants this one.
+    pub(crate) fn is_meant_by(&self, word: &str) -> bool {
+        self.name == word || (!self.is_long && self.name.starts_with(word))
+    }
 }
 
 /// The names and what they compare, for the help.
 pub(crate) fn list() -> String {
     let mut list = "Comparisons:\n".to_owned();
-    for Comparison { name, about, .. } in COMPARISONS {
-        list.push_str(&format!("  {name:<16} {about}\n"));
+    for Comparison { name, about, is_long, .. } in COMPARISONS {
+        let hint = if *is_long { " (long: only if named in full)" } else { "" };
+        list.push_str(&format!("  {name:<16} {about}{hint}\n"));
     }
     list
 }
@@ -27,6 +37,7 @@ const MIB: usize = 1 << 20;
 pub(crate) const COMPARISONS: &[Comparison] = &[
     Comparison {
         name: "tftp-100",
+        is_long: false,
         about: "TFTP in lockstep, 100 clients, 4 MiB each",
         contest: || {
             let peers = [Peer::TftpdHpa, Peer::Atftpd, Peer::Dnsmasq];
@@ -35,11 +46,13 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
     },
     Comparison {
         name: "tftp-1000",
+        is_long: false,
         about: "TFTP in lockstep, 1,000 clients, 1 MiB each",
         contest: || tftp::Workload::lockstep(1000, MIB).contest(&[Peer::Dnsmasq]),
     },
     Comparison {
         name: "tftp-window",
+        is_long: false,
         about: "TFTP with windows of 16 blocks, 100 clients, 8 MiB each",
         contest: || {
             let workload = tftp::Workload { window: 16, ..tftp::Workload::lockstep(100, 8 * MIB) };
@@ -48,11 +61,13 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
     },
     Comparison {
         name: "tftp-10000",
+        is_long: false,
         about: "TFTP in lockstep, 10,000 clients at once, 1 MiB each",
         contest: || tftp::Workload::lockstep(10_000, MIB).contest(&[Peer::Dnsmasq]),
     },
     Comparison {
         name: "tftp-kernel",
+        is_long: true,
         about: "TFTP with windows of 4 blocks, 10,000 clients at once, 14 MiB each",
         contest: || {
             let lockstep = tftp::Workload::lockstep(10_000, 14 * MIB);
@@ -61,41 +76,49 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
     },
     Comparison {
         name: "http-64x64m",
+        is_long: false,
         about: "HTTP, 64 connections, 64 MiB",
         contest: || over_cable(64, 64 * MIB),
     },
     Comparison {
         name: "http-64x1m",
+        is_long: false,
         about: "HTTP, 64 connections, 1 MiB",
         contest: || over_cable(64, MIB),
     },
     Comparison {
         name: "http-1000x64m",
+        is_long: false,
         about: "HTTP, 1,000 connections, 64 MiB",
         contest: || over_cable(1000, 64 * MIB),
     },
     Comparison {
         name: "http-1000x1m",
+        is_long: false,
         about: "HTTP, 1,000 connections, 1 MiB",
         contest: || over_cable(1000, MIB),
     },
     Comparison {
         name: "http-script",
+        is_long: false,
         about: "HTTP, 64 connections, 217 bytes",
         contest: || over_cable(64, 217),
     },
     Comparison {
         name: "http-1000-script",
+        is_long: false,
         about: "HTTP, 1,000 connections, 217 bytes",
         contest: || over_cable(1000, 217),
     },
     Comparison {
         name: "http-10000",
+        is_long: false,
         about: "HTTP, 10,000 connections, 1 MiB",
         contest: || over_cable(10_000, MIB),
     },
     Comparison {
         name: "loopback-64x64m",
+        is_long: false,
         about: "HTTP on one host in packets of 64 KiB, 64 connections, 64 MiB",
         contest: || {
             let path = Path::Loopback;
@@ -104,26 +127,31 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
     },
     Comparison {
         name: "dhcp-exchanges",
+        is_long: false,
         about: "DHCP exchanges per second, 64 at a time, 10,000 clients",
         contest: || dhcp::contest_of_exchanges(64),
     },
     Comparison {
         name: "dhcp-perfdhcp",
-        about: "DHCP exchanges per second with perfdhcp, 10,000 clients (long)",
+        is_long: true,
+        about: "DHCP exchanges per second with perfdhcp, 10,000 clients",
         contest: dhcp::contest_of_rates,
     },
     Comparison {
         name: "dhcp-leases",
+        is_long: false,
         about: "DHCP with 1,000,000 leases beside 10,000",
         contest: dhcp::contest_of_leases,
     },
     Comparison {
         name: "shards-tftp",
+        is_long: false,
         about: "TFTP with two shards beside one",
         contest: || tftp::Workload::lockstep(1000, MIB).contest_of_shards(),
     },
     Comparison {
         name: "shards-http",
+        is_long: false,
         about: "HTTP with two shards beside one",
         contest: || {
             let path = Path::Cable;

@@ -50,9 +50,11 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let is_asked = |name: &str| arguments.comparisons.iter().any(|asked| name.starts_with(asked));
+    let words = &arguments.comparisons;
     let mut count = 0;
-    for comparison in COMPARISONS.iter().filter(|comparison| is_asked(comparison.name)) {
+    for comparison in
+        COMPARISONS.iter().filter(|one| words.iter().any(|word| one.is_meant_by(word)))
+    {
         count += 1;
         let notes = Notes::take();
         let date = notes.date();
