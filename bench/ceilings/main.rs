@@ -15,6 +15,7 @@ mod datagrams;
 mod dhcp;
 mod http;
 mod provided;
+mod sendfile;
 mod tftp;
 
 use std::io::{self, Write};
@@ -53,8 +54,11 @@ enum Ceiling {
         #[arg(long, default_value = "0.0.0.0:80")]
         listen: SocketAddrV4,
         /// Bytes of one send.
-        #[arg(long, default_value_t = 1 << 18)]
+        #[arg(long, default_value_t = 96 << 10)]
         chunk: usize,
+        /// By sendfile instead of sends from a mapping.
+        #[arg(long)]
+        sendfile: bool,
     },
     /// Turns each message that a relay agent brings into its answer.
     Dhcp {
@@ -73,7 +77,10 @@ fn main() -> io::Result<()> {
             let socket = datagrams::open(listen, may_fragment)?;
             datagrams::serve(&socket, &tftp.file, |request, head| tftp.answer(request, head))
         }
-        Ceiling::Http { file, listen, chunk } => http::serve(&file, listen, chunk),
+        Ceiling::Http { file, listen, chunk, sendfile: true } => {
+            sendfile::serve(&file, listen, chunk)
+        }
+        Ceiling::Http { file, listen, chunk, sendfile: false } => http::serve(&file, listen, chunk),
         Ceiling::Dhcp { listen, server } => {
             let socket = datagrams::open(listen, false)?;
             datagrams::serve(&socket, &[], |request, head| dhcp::answer(request, head, server))

@@ -31,7 +31,8 @@ impl Workload {
             ),
             contenders: vec![
                 self.contender("nginx", nginx),
-                self.contender("ceiling", ceiling),
+                self.contender("sendfile", |pair| ceiling(pair, &["--sendfile"])),
+                self.contender("ceiling", |pair| ceiling(pair, &[])),
                 self.contender("Reveille", |pair| reveille(pair, 1)),
             ],
         }
@@ -130,9 +131,10 @@ fn nginx(pair: &Pair) -> Server {
     server
 }
 
-fn ceiling(pair: &Pair) -> Server {
+fn ceiling(pair: &Pair, options: &[&str]) -> Server {
     let file = pair.path(&format!("boot/{NAME}"));
-    pair.ceiling(&["http", file.to_str().expect("the run's paths are text")])
+    let file = file.to_str().expect("the run's paths are text");
+    pair.ceiling(&[&["http", file], options].concat())
 }
 
 fn reveille(pair: &Pair, shards: usize) -> Server {
