@@ -158,7 +158,7 @@ impl Spread {
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { median, least, most } = self;
-        if median.is_nan() {
+        if !median.is_finite() {
             return f.pad("-");
         }
         let is_count = [median, least, most].iter().all(|value| value.fract() == 0.0);
