@@ -126,8 +126,12 @@ impl World {
             journey.expect(name, *digest);
             publish(&mut view, &mut images, name, bytes.clone());
         }
-        let config =
-            TftpConfig { transfers: 16, transfer_sockets: 4, unconfirmed_per_source: 16, seed: 5 };
+        let config = TftpConfig {
+            transfers: 16,
+            unconfirmed_per_source: 16,
+            seed: 5,
+            ..TftpConfig::default()
+        };
         Self {
             machine: Machine::new(identity(), model, Arc::new(journey), seed),
             view,
