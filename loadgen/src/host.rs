@@ -18,7 +18,7 @@ pub(crate) fn describe() -> Host {
     let kib = memory.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
     Host {
         cpu: value(&read("/proc/cpuinfo"), "model name").unwrap_or_default(),
-        cores: cores() as u32,
+        cores: read("/proc/cpuinfo").matches("processor\t").count() as u32,
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
         memory_bytes: kib.unwrap_or(0) * 1024,
     }

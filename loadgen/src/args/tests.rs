@@ -56,10 +56,7 @@ fn what_makes_no_sense_is_refused() {
     ] {
         assert_eq!(refused(words), ErrorKind::ValueValidation, "{words}");
     }
-    assert_eq!(
-        refused("loadgen dhcp --interface eth0 --server 10.0.0.1"),
-        ErrorKind::MissingRequiredArgument
-    );
+    assert_eq!(refused("loadgen dhcp --server 10.0.0.1"), ErrorKind::MissingRequiredArgument);
     assert_eq!(
         refused("loadgen dhcp --interface e --server 10.0.0.1 --giaddr 10.0.0.2"),
         ErrorKind::ArgumentConflict
