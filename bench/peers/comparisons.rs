@@ -15,9 +15,13 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Whether somebody who wrote `word` wants this one.
+    /// Whether somebody who wrote `word` wants this one: a name means one comparison, the
+    /// beginning of names all of them.
     pub(crate) fn is_meant_by(&self, word: &str) -> bool {
-        self.name == word || (!self.is_long && self.name.starts_with(word))
+        match COMPARISONS.iter().any(|comparison| comparison.name == word) {
+            true => self.name == word,
+            false => !self.is_long && self.name.starts_with(word),
+        }
     }
 }
 
