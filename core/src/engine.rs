@@ -51,7 +51,8 @@ pub trait Engine {
     #[must_use]
     fn poll_event(&mut self) -> Option<Event>;
 
-    /// The earliest deadline, in O(1).
+    /// When [`Engine::handle_timeout`] should be called next, in O(1): at the earliest deadline, or
+    /// before it where a deadline has moved on since its timer was set.
     #[must_use]
     fn poll_timeout(&self) -> Option<Instant>;
 

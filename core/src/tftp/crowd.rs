@@ -23,7 +23,7 @@ impl TftpServer {
         };
         let has_room = self.admission.has_room(session.window_bytes());
         let handle = self.sessions.insert(session).expect("there is room for a new session");
-        self.index.insert(self.hash.hash(&client), handle.slot);
+        self.index.insert(self.place_of(client), handle.slot);
         if passes || has_room && self.admission.first().is_none() {
             self.begin(handle.slot, now);
         } else {

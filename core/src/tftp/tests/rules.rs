@@ -113,6 +113,25 @@ fn silence_is_answered_with_ever_longer_waits_and_then_given_up() {
 }
 
 #[test]
+fn a_timer_that_progress_has_overtaken_sends_nothing() {
+    let mut lab = Lab::new();
+    lab.ask(client(2070), &rrq("4096", &[])).unwrap();
+    let first = lab.poll_one();
+    let armed = lab.server.poll_timeout().unwrap();
+    lab.advance(700 * MS);
+    lab.ack(&first, 1).unwrap();
+    assert_eq!(lab.poll_one().bytes, data(4096, 512, 2));
+    let acknowledged = lab.now;
+    assert_eq!(lab.server.poll_timeout(), Some(armed), "a timer that is too early stays");
+    lab.advance(armed - lab.now);
+    assert_eq!(lab.poll().len(), 0);
+    // It is set to the deadline that counts: patience began anew with the acknowledgement.
+    lab.expire();
+    assert!(lab.now - acknowledged >= 998 * MS, "{:?}", lab.now - acknowledged);
+    assert_eq!(lab.poll_one().bytes, data(4096, 512, 2));
+}
+
+#[test]
 fn the_timeout_option_is_honoured() {
     // RFC 2349 §2.
     let mut lab = Lab::new();
