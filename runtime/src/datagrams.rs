@@ -28,6 +28,8 @@ pub(crate) struct Datagrams {
     /// Room that each receive buffer keeps for address and control data.
     template: Box<libc::msghdr>,
     buffers: ReceiveBuffers,
+    /// Where engines write heads: always the same lines of the cache.
+    head: Box<[u8]>,
     slots: SendSlots<IOVECS>,
     /// What each send slot in use carries.
     flights: Vec<Flight>,
@@ -101,6 +103,7 @@ impl Datagrams {
             interfaces,
             template,
             buffers: ReceiveBuffers::register(ring, GROUP, BUFFERS, BUFFER_BYTES)?,
+            head: vec![0; limits::HEAD_BYTES].into_boxed_slice(),
             slots: SendSlots::new(u32::from(send_slots))?,
             flights: Vec::with_capacity(usize::from(send_slots)),
             splits_refused: 0,
@@ -174,9 +177,9 @@ impl Datagrams {
         self.slots.next_free().filter(|_| self.slots.capacity() - self.slots.in_use() > reserve)
     }
 
-    /// The head buffer of that slot.
-    pub(crate) fn head_mut(&mut self, slot: u32) -> &mut [u8] {
-        self.slots.head_mut(slot)
+    /// The buffer for the head of the next send.
+    pub(crate) fn head_mut(&mut self) -> &mut [u8] {
+        &mut self.head
     }
 
     /// Whether nothing is on its way.
@@ -184,7 +187,7 @@ impl Datagrams {
         self.slots.in_use() == 0
     }
 
-    /// Sends `transmit`, whose head is in the free slot `slot`.
+    /// Sends `transmit`, whose head is in [`Self::head_mut`], from the free slot `slot`.
     ///
     /// # Errors
     /// Why it cannot be sent; the slot is free then.
@@ -204,8 +207,9 @@ impl Datagrams {
             }
             None => (std::ptr::null(), 0),
         };
-        let head = self.slots.head(slot).cast_const();
-        let parts = Parts { head, head_len: usize::from(transmit.head_len), body, body_len };
+        let head_len = usize::from(transmit.head_len);
+        let head = self.slots.keep_head(slot, &self.head[..head_len]);
+        let parts = Parts { head, head_len, body, body_len };
         let flight = Flight {
             engine,
             origin: transmit.origin,
@@ -302,7 +306,7 @@ impl Datagrams {
                 (Role::Udp(engine, socket), interface)
             }
             Route::Link { interface, station } => {
-                let is_v6 = self.slots.head_mut(slot)[0] >> 4 == 6;
+                let is_v6 = self.head[0] >> 4 == 6;
                 let protocol = if is_v6 { libc::ETH_P_IPV6 } else { libc::ETH_P_IP };
                 let index = self.interfaces.index(interface);
                 self.slots.message_mut(slot).set_station(station, index, protocol as u16);

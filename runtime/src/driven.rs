@@ -92,7 +92,7 @@ impl<E: Engine> Driven<E> {
         let mut budget = Budget::new();
         while budget.is_left() {
             let Some(slot) = datagrams.next_free(self.kind) else { return true };
-            let transmit = match self.engine.poll_output(datagrams.head_mut(slot), now, view) {
+            let transmit = match self.engine.poll_output(datagrams.head_mut(), now, view) {
                 None => return true,
                 Some(Output::Transmit(transmit)) => transmit,
                 Some(Output::Close(_)) => panic!("an engine that speaks in packets has no streams"),

@@ -36,6 +36,21 @@ fn a_slot_is_free_again_only_after_its_release() {
 }
 
 #[test]
+fn heads_stay_where_they_are_kept() {
+    let mut slots = slots();
+    let mut kept = Vec::new();
+    for (slot, len) in [(0, SHORT_HEAD_BYTES), (1, SHORT_HEAD_BYTES + 1)] {
+        let head = vec![slot as u8 + 1; len];
+        kept.push((slots.keep_head(slot, &head), head));
+        slots.take(slot);
+    }
+    for (place, head) in kept {
+        // SAFETY: both slots are taken and keep their heads for as long.
+        assert_eq!(unsafe { std::slice::from_raw_parts(place, head.len()) }, head);
+    }
+}
+
+#[test]
 #[should_panic(expected = "a slot is freed once")]
 fn a_slot_cannot_be_freed_twice() {
     let mut slots = slots();
