@@ -455,8 +455,10 @@ fn zeroed_header() -> Box<libc::msghdr> {
 /// The group of the buffers that datagrams and frames are received into.
 const GROUP: BufferGroup = BufferGroup(0);
 
-/// Receive buffers: a burst that one turn has not taken yet; the sockets hold the rest.
-const BUFFERS: u16 = 2048;
+/// Receive buffers: a burst that one turn has not taken yet; the sockets hold the rest. The
+/// kernel fills 33 for a socket before it lets the loop turn (seen on Linux 6.18), and goes round
+/// through all of them, so that every one becomes resident memory.
+const BUFFERS: u16 = 512;
 
 /// Bytes of a receive buffer: an Ethernet frame's packet with addresses and control data.
 const BUFFER_BYTES: usize = 2048;
