@@ -43,18 +43,33 @@ impl Op {
         Self::named(opcode::SendMsg::new(Fixed(file.0), message).flags(flags).build(), token)
     }
 
-    /// Sends the next bytes of a stream, all of them if nothing goes wrong.
+    /// Sends as much of the next bytes of a stream as the network takes at once, at least one.
     ///
     /// # Safety
     /// `message` and all that it points to stay valid and unchanged until the completion.
-    pub(crate) unsafe fn send_stream(
+    pub(crate) unsafe fn send_stream_message(
         stream: BorrowedFd<'_>,
         message: *const libc::msghdr,
         token: Token,
     ) -> Self {
-        let flags = (libc::MSG_NOSIGNAL | libc::MSG_WAITALL) as u32;
+        let flags = libc::MSG_NOSIGNAL as u32;
         let fd = Fd(stream.as_raw_fd());
         Self::named(opcode::SendMsg::new(fd, message).flags(flags).build(), token)
+    }
+
+    /// Sends the next `len` bytes of a stream, all of them if nothing goes wrong.
+    ///
+    /// # Safety
+    /// The bytes stay valid and unchanged until the completion.
+    pub(crate) unsafe fn send_stream(
+        stream: BorrowedFd<'_>,
+        first: *const u8,
+        len: u32,
+        token: Token,
+    ) -> Self {
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+        let fd = Fd(stream.as_raw_fd());
+        Self::named(opcode::Send::new(fd, first, len).flags(flags).build(), token)
     }
 
     /// Accepts connections until told otherwise.

@@ -30,7 +30,8 @@ pub(crate) struct Streams {
     /// One timer for each connection that is on its way out, one for paused listeners.
     timers: TimerWheel,
     buffers: ReceiveBuffers,
-    /// A connection has at most one send outstanding, so there is a slot for each.
+    /// Heads on their way. A slot is held only until the network has its head, and a connection
+    /// has at most one send outstanding, so there is one for whoever asks.
     slots: SendSlots<2>,
     /// `FileIndex` of the first listener.
     first_file: u32,
@@ -73,10 +74,21 @@ enum Phase {
 
 #[derive(Clone, Copy, Debug)]
 struct Sending {
-    slot: u32,
+    /// The slot whose head has not been taken yet.
+    slot: Option<u32>,
     origin: Origin,
     image: Option<ImageId>,
+    /// Bytes of the whole send.
     bytes: u32,
+    /// What has not been taken of the image.
+    rest: Rest,
+}
+
+/// A piece of a pinned image.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    first: *const u8,
+    len: usize,
 }
 
 /// What a completion means to the engine.
@@ -274,30 +286,34 @@ impl Streams {
             Some(_) | None => return Happened::Stale,
         };
         assert!(connection.sending.is_none(), "an engine waits for `Sent`");
-        let (body, body_len) = match &transmit.body {
+        let rest = match &transmit.body {
             Some(span) => match images.pin(span) {
-                Some(address) => (address, span.len as usize),
+                Some(first) => Rest { first, len: span.len as usize },
                 None => {
                     self.abort(handle);
                     return Happened::Failed(transmit.origin, SendError::ImageUnreadable);
                 }
             },
-            None => (std::ptr::null(), 0),
+            None => Rest { first: std::ptr::null(), len: 0 },
         };
         let head_len = usize::from(transmit.head_len);
-        assert!(head_len + body_len > 0, "a send of nothing has no end");
+        assert!(head_len + rest.len > 0, "a send of nothing has no end");
         connection.sending = Some(Sending {
-            slot,
+            slot: (head_len > 0).then_some(slot),
             origin: transmit.origin,
             image: transmit.body.map(|span| span.image),
-            bytes: (head_len + body_len) as u32,
+            bytes: (head_len + rest.len) as u32,
+            rest,
         });
-        self.slots.take(slot);
-        let head = self.slots.head(slot).cast_const();
-        let message = self.slots.message_mut(slot);
-        message.set_connected();
-        message.set_parts(Parts { head, head_len, body, body_len });
-        self.submit(ring, handle, slot);
+        if head_len > 0 {
+            self.slots.take(slot);
+            let head = self.slots.head(slot).cast_const();
+            let message = self.slots.message_mut(slot);
+            message.set_connected();
+            let Rest { first: body, len: body_len } = rest;
+            message.set_parts(Parts { head, head_len, body, body_len });
+        }
+        self.submit(ring, handle);
         Happened::Nothing
     }
 
@@ -311,18 +327,18 @@ impl Streams {
         now: Instant,
     ) -> Happened {
         let handle = self.handle(token);
-        let connection = self.connections.get_mut(handle).expect("sends end first");
-        let sending = connection.sending.expect("a send that completes was in flight");
-        if let Ok(taken @ 1..) = completion.outcome() {
-            let left = self.slots.message_mut(sending.slot).advance(taken as usize);
-            if left > 0 {
-                self.submit(ring, handle, sending.slot);
-                return Happened::Nothing;
-            }
+        if let Ok(taken @ 1..) = completion.outcome()
+            && !self.advance(handle, taken as usize)
+        {
+            self.submit(ring, handle);
+            return Happened::Nothing;
         }
-        connection.sending = None;
+        let connection = self.connections.get_mut(handle).expect("sends end first");
+        let sending = connection.sending.take().expect("a send that completes was in flight");
         let phase = connection.phase;
-        self.slots.release(sending.slot);
+        if let Some(slot) = sending.slot {
+            self.slots.release(slot);
+        }
         if let Some(image) = sending.image {
             images.unpin(image);
         }
@@ -422,13 +438,51 @@ impl Streams {
         ring.submit(&Op::receive_stream(connection.socket.as_fd(), group, token));
     }
 
-    fn submit(&mut self, ring: &mut Ring, handle: Handle, slot: u32) {
+    /// Leaves out what the network took, and says whether that was all. The slot of a head that
+    /// was taken is free again, however long the image behind it takes.
+    fn advance(&mut self, handle: Handle, taken: usize) -> bool {
+        let connection = self.connections.get_mut(handle).expect("sends end first");
+        let sending = connection.sending.as_mut();
+        let sending = sending.expect("a send that completes was in flight");
+        let Some(slot) = sending.slot else {
+            assert!(taken <= sending.rest.len, "the kernel sends no more than it was given");
+            sending.rest.first = sending.rest.first.wrapping_add(taken);
+            sending.rest.len -= taken;
+            return sending.rest.len == 0;
+        };
+        let left = self.slots.message_mut(slot).advance(taken);
+        if left > sending.rest.len {
+            return false;
+        }
+        sending.slot = None;
+        self.slots.release(slot);
+        sending.rest.first = sending.rest.first.wrapping_add(sending.rest.len - left);
+        sending.rest.len = left;
+        left == 0
+    }
+
+    /// Sends what has not been taken of the connection's send: its head and what the network
+    /// takes behind it at once, or the rest of the image in one go.
+    fn submit(&mut self, ring: &mut Ring, handle: Handle) {
         let connection = self.connections.get(handle).expect("a live connection");
         let token = Token::new(Kind::StreamSend, handle.slot, handle.generation);
-        let message = self.slots.message_mut(slot).header();
-        // SAFETY: message and head belong to the slot, which stays taken until the completion of
-        // this token; the image is pinned until then; the shard drops the ring before both.
-        let send = unsafe { Op::send_stream(connection.socket.as_fd(), message, token) };
+        let sending = connection.sending.as_ref().expect("whoever submits has something to send");
+        let socket = connection.socket.as_fd();
+        let send = match sending.slot {
+            Some(slot) => {
+                let message = self.slots.message_mut(slot).header();
+                // SAFETY: message and head belong to the slot, which stays taken until the
+                // completion of this token; the image is pinned until then; the shard drops the
+                // ring before both.
+                unsafe { Op::send_stream_message(socket, message, token) }
+            }
+            None => {
+                let Rest { first, len } = sending.rest;
+                // SAFETY: the image is pinned until the completion of this token; the shard drops
+                // the ring before it.
+                unsafe { Op::send_stream(socket, first, len as u32, token) }
+            }
+        };
         ring.submit(&send);
     }
 
