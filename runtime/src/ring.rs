@@ -40,6 +40,11 @@ pub(crate) struct Completion {
 }
 
 impl Completion {
+    /// Whether an operation of this kind ended or went on with it.
+    pub(crate) fn is_of(&self, kind: Kind) -> bool {
+        self.token.is_some_and(|token| token.kind == kind)
+    }
+
     /// Whether the operation goes on.
     pub(crate) fn has_more(&self) -> bool {
         cqueue::more(self.flags)
@@ -57,7 +62,7 @@ impl Completion {
 
     /// The descriptor that an accept made, or the errno.
     pub(crate) fn into_descriptor(self) -> Result<OwnedFd, i32> {
-        assert!(self.token.is_some_and(|token| token.kind == Kind::Accept), "accepts make them");
+        assert!(self.is_of(Kind::Accept), "accepts make them");
         if self.result < 0 {
             return Err(-self.result);
         }

@@ -102,7 +102,7 @@ where
             view: setup.view,
             shared,
             events,
-            completions: Vec::with_capacity(COMPLETIONS_PER_TURN),
+            completions: Vec::with_capacity(COMPLETIONS_PER_PASS),
             mailbox,
             draining: false,
             release_at: None,
@@ -125,7 +125,8 @@ where
     /// One turn: take what arrived, let deadlines expire, say what there is to say, wait.
     fn turn(&mut self) -> io::Result<Next> {
         let now = clock::now();
-        if self.take_completions(now) == Next::Stop {
+        self.shared.counters.turns.add(1);
+        if self.take_completions(now)? == Next::Stop {
             return Ok(Next::Stop);
         }
         self.expire(now);
@@ -137,20 +138,34 @@ where
     }
 
     /// Gives what arrived to the engines, a budget of it.
-    fn take_completions(&mut self, now: Instant) -> Next {
-        let mut completions = std::mem::take(&mut self.completions);
-        self.ring.reap(&mut completions);
-        let counters = &self.shared.counters;
-        counters.turns.add(1);
-        counters.completions.add(completions.len() as u64);
-        let mut next = Next::Turn;
-        for completion in completions.drain(..) {
-            if self.on_completion(completion, now) == Next::Stop {
-                next = Next::Stop;
+    ///
+    /// Sockets are emptied before anything is sent: requests that wait in the kernel while image
+    /// bytes go out are answered late or overflow their socket, which is how storms fail.
+    fn take_completions(&mut self, now: Instant) -> io::Result<Next> {
+        for _ in 0..PASSES_PER_TURN {
+            let mut completions = std::mem::take(&mut self.completions);
+            self.ring.reap(&mut completions);
+            self.shared.counters.completions.add(completions.len() as u64);
+            let is_full = completions.len() == COMPLETIONS_PER_PASS;
+            let mut packets = 0;
+            let mut next = Next::Turn;
+            for completion in completions.drain(..) {
+                packets += u32::from(completion.is_of(Kind::Receive));
+                if self.on_completion(completion, now) == Next::Stop {
+                    next = Next::Stop;
+                }
+            }
+            self.completions = completions;
+            if next == Next::Stop {
+                return Ok(next);
+            }
+            if packets >= PACKETS_PER_ENTER {
+                self.ring.enter(Wait::No)?;
+            } else if !is_full {
+                break;
             }
         }
-        self.completions = completions;
-        next
+        Ok(Next::Turn)
     }
 
     fn on_completion(&mut self, completion: Completion, now: Instant) -> Next {
@@ -395,8 +410,16 @@ fn payload_len(packet: &Packet<'_>) -> usize {
     }
 }
 
-/// Completions that one turn takes; the rest waits for the next, after deadlines and outputs.
-const COMPLETIONS_PER_TURN: usize = 512;
+/// Completions taken at one time.
+const COMPLETIONS_PER_PASS: usize = 512;
+
+/// How often one turn looks for completions; the rest waits for the next turn, after deadlines and
+/// outputs.
+const PASSES_PER_TURN: usize = 8;
+
+/// A multishot receive hands over so many packets of its socket in one system call
+/// (`MULTISHOT_MAX_RETRY` in the kernel's `io_uring/poll.h`); after as many there may be more.
+const PACKETS_PER_ENTER: u32 = 32;
 
 /// How often images that no table has any more are looked at.
 const RELEASE_INTERVAL: Duration = Duration::from_secs(1);

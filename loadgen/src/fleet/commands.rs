@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::net::sockopt;
@@ -20,6 +21,7 @@ impl Fleet<'_> {
     pub(super) fn execute(&mut self, number: u32, command: Command) -> anyhow::Result<()> {
         match command {
             Command::SendDhcp { source, destination, len } => {
+                self.places.ask(number, self.now);
                 self.send_dhcp(number, source, destination, len)
             }
             Command::SendIpv6 { len } => self.send_ipv6(number, len),
@@ -97,6 +99,9 @@ impl Fleet<'_> {
                 let Some(number) = number else { return Ok(()) };
                 if self.scenario.server.is_some_and(|server| server != *source.ip()) {
                     return Ok(());
+                }
+                if let Some(asked) = self.places.answered(number) {
+                    self.recorder.dhcp_answered(Duration::from_nanos(self.now - asked));
                 }
                 let destination_port = datagram.destination.port();
                 let input = Input::Dhcp { source, destination_port, payload: datagram.payload };
@@ -288,7 +293,7 @@ impl Fleet<'_> {
         let socket = match Socket::new(Domain::IPV4, kind, None) {
             // What was closed in this turn is closed once the ring is entered.
             Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
-                self.ring.enter(std::time::Duration::ZERO)?;
+                self.ring.enter(Duration::ZERO)?;
                 Socket::new(Domain::IPV4, kind, None).context(
                     "this process may not open more sockets: each machine needs up to two (see \
                      ulimit -n)",

@@ -68,6 +68,8 @@ struct Place {
     datagram: Option<Datagram>,
     stream: Option<Stream>,
     generation: u32,
+    /// When it sent a DHCP message that nobody has answered yet: the first of its kind.
+    asked: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,6 +109,16 @@ impl Places {
 
     pub(super) const fn count_syscalls(&mut self, more: u64) {
         self.syscalls += more;
+    }
+
+    /// A machine sends a DHCP message, perhaps once more.
+    pub(super) fn ask(&mut self, number: u32, now: u64) {
+        self.places[number as usize].asked.get_or_insert(now);
+    }
+
+    /// A machine got a DHCP message: when it had asked, if this is the first answer.
+    pub(super) fn answered(&mut self, number: u32) -> Option<u64> {
+        self.places[number as usize].asked.take()
     }
 
     /// Switches a machine on; false if that was done before.

@@ -119,14 +119,7 @@ impl<'s> Fleet<'s> {
         while self.running > 0 && self.now < limit && !stop::requested() {
             let until = self.deadlines.next().unwrap_or(u64::MAX).min(next_tick).min(limit);
             self.ring.enter(Duration::from_nanos(until.saturating_sub(self.now)))?;
-            self.ring.reap(&mut completions);
-            self.now = self.clock.now();
-            for completion in completions.drain(..) {
-                self.handle_completion(completion)?;
-            }
-            self.packets.publish();
-            self.pieces.publish();
-            self.arm_again()?;
+            self.take_completions(&mut completions)?;
             for _ in 0..DUE_MAX {
                 let Some(number) = self.deadlines.pop_due(self.now) else { break };
                 self.handle_timeout(number)?;
@@ -140,6 +133,29 @@ impl<'s> Fleet<'s> {
         }
         progress.end();
         Ok(self.finish())
+    }
+
+    /// Hands machines what came for them. Packets are looked for until there are none, so that what
+    /// the server has answered is not kept waiting here.
+    fn take_completions(&mut self, completions: &mut Vec<Completion>) -> anyhow::Result<()> {
+        for _ in 0..PASSES_MAX {
+            self.ring.reap(completions);
+            self.now = self.clock.now();
+            let mut packets = 0;
+            for completion in completions.drain(..) {
+                let kind = Name::from_bits(completion.name).map(|name| name.kind);
+                packets += u32::from(matches!(kind, Some(Kind::Frames | Kind::Datagram)));
+                self.handle_completion(completion)?;
+            }
+            self.packets.publish();
+            self.pieces.publish();
+            self.arm_again()?;
+            if packets < PACKETS_PER_ENTER {
+                break;
+            }
+            self.ring.enter(Duration::ZERO)?;
+        }
+        Ok(())
     }
 
     fn finish(self) -> Run {
@@ -282,8 +298,15 @@ impl<'s> Fleet<'s> {
 const PACKETS: Group = Group(0);
 const PIECES: Group = Group(1);
 
-/// Completions in a turn.
+/// Completions taken at one time.
 const COMPLETIONS_MAX: usize = 1024;
+
+/// How often packets are looked for in a turn.
+const PASSES_MAX: usize = 8;
+
+/// A multishot receive hands over so many packets of its socket in one system call
+/// (`MULTISHOT_MAX_RETRY` in the kernel's `io_uring/poll.h`); after as many there may be more.
+const PACKETS_PER_ENTER: u32 = 32;
 
 /// Machines whose time has come in a turn, so that what comes in is not kept waiting.
 const DUE_MAX: usize = 256;
