@@ -200,6 +200,17 @@ impl Ring {
         Ok(())
     }
 
+    /// Completes each time that something has arrived at a socket, until told otherwise.
+    ///
+    /// # Errors
+    /// As [`Ring::enter`].
+    pub(crate) fn watch(&mut self, fd: RawFd, name: u64) -> io::Result<()> {
+        self.make_room(0)?;
+        let poll = opcode::PollAdd::new(Fd(fd), libc::POLLIN as u32).multi(true);
+        self.push(poll.build().user_data(name));
+        Ok(())
+    }
+
     /// Receives datagrams with their sender's address into buffers of `group` until told
     /// otherwise; [`ReceiveBuffers::datagram`] takes them apart.
     ///

@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::endpoints::{Kind, Name};
 use super::link::Recipient;
-use super::{Fleet, PACKETS, PIECES};
+use super::{FRAMES, Fleet, PACKETS, PIECES};
 use crate::client::{Command, Input};
 use crate::ring::{Datagram, NAMELESS};
 use crate::time::Instant;
@@ -53,7 +53,9 @@ impl Fleet<'_> {
     /// Receives frames.
     pub(super) fn arm_link(&mut self) -> anyhow::Result<()> {
         for (number, socket) in (0..).zip(self.link.sockets()) {
-            self.ring.receive(socket, Name::frames(number).to_bits(), PACKETS)?;
+            let name = Name::frames(number).to_bits();
+            self.frame_ring.receive(socket, name, FRAMES)?;
+            self.ring.watch(socket, name)?;
         }
         Ok(())
     }
@@ -65,7 +67,7 @@ impl Fleet<'_> {
             match name.kind {
                 Kind::Frames => {
                     let socket = self.link.socket(name.number);
-                    self.ring.receive(socket, name.to_bits(), PACKETS)?;
+                    self.ring.watch(socket, name.to_bits())?;
                 }
                 _ if !self.places.is(name) => {}
                 Kind::Datagram => {
@@ -92,7 +94,7 @@ impl Fleet<'_> {
             return Ok(());
         }
         let now = Instant(self.now);
-        match self.link.read(self.packets.bytes(id, len)) {
+        match self.link.read(self.frames.bytes(id, len)) {
             Some(Recipient::Dhcp { mac, datagram }) => {
                 let source = datagram.source;
                 let number = self.scenario.number(mac).filter(|number| self.places.is_on(*number));

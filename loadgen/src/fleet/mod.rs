@@ -1,8 +1,12 @@
 //! The fleet: all machines of a run on one thread, one ring and one clock.
 //!
-//! A turn enters the kernel once, hands what came to the machines that it is for, lets those act
-//! whose time has come, and does what they ask for. Machines know protocols; the fleet knows
-//! sockets and frames.
+//! A turn enters the kernel, hands what came to the machines that it is for, lets those act whose
+//! time has come, and does what they ask for. Machines know protocols; the fleet knows sockets and
+//! frames.
+//!
+//! Frames have a ring of their own, which is emptied first. In one system call the kernel serves
+//! only so many of a ring's sockets, one after the other: among those of ten thousand machines the
+//! packet socket would wait for seconds, and every answer to a DHCP message in it.
 
 mod commands;
 mod endpoints;
@@ -34,7 +38,9 @@ pub struct Fleet<'s> {
     scenario: &'s Scenario,
     // Before the buffers: fields are dropped in their order.
     ring: Ring,
-    /// For frames and datagrams.
+    frame_ring: Ring,
+    frames: ReceiveBuffers,
+    /// For datagrams.
     packets: ReceiveBuffers,
     /// For streams.
     pieces: ReceiveBuffers,
@@ -74,7 +80,9 @@ impl<'s> Fleet<'s> {
             })
             .collect();
         let recorder = Recorder::new(plan(&machines, &kinds));
-        let ring = Ring::new().context("io_uring cannot be used (Linux 6.1 or newer is needed)")?;
+        let ring = || Ring::new().context("io_uring cannot be used (Linux 6.1 or newer is needed)");
+        let (ring, frame_ring) = (ring()?, ring()?);
+        let frames = ReceiveBuffers::register(&frame_ring, FRAMES, 512, 2048)?;
         let packets = ReceiveBuffers::register(&ring, PACKETS, 2048, 2048)?;
         let pieces = ReceiveBuffers::register(&ring, PIECES, 128, 32 * 1024)?;
         let link = Link::open(&scenario.interface, journey.options.ipv6)?;
@@ -82,6 +90,8 @@ impl<'s> Fleet<'s> {
         Ok(Self {
             scenario,
             ring,
+            frame_ring,
+            frames,
             packets,
             pieces,
             link,
@@ -139,21 +149,52 @@ impl<'s> Fleet<'s> {
     /// the server has answered is not kept waiting here.
     fn take_completions(&mut self, completions: &mut Vec<Completion>) -> anyhow::Result<()> {
         for _ in 0..PASSES_MAX {
+            self.take_frames(completions)?;
             self.ring.reap(completions);
             self.now = self.clock.now();
-            let mut packets = 0;
+            let mut datagrams = 0;
             for completion in completions.drain(..) {
                 let kind = Name::from_bits(completion.name).map(|name| name.kind);
-                packets += u32::from(matches!(kind, Some(Kind::Frames | Kind::Datagram)));
+                datagrams += u32::from(kind == Some(Kind::Datagram));
                 self.handle_completion(completion)?;
             }
             self.packets.publish();
             self.pieces.publish();
             self.arm_again()?;
-            if packets < PACKETS_PER_ENTER {
+            if datagrams < PACKETS_PER_ENTER {
                 break;
             }
             self.ring.enter(Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    /// Hands machines the frames that came for them.
+    fn take_frames(&mut self, completions: &mut Vec<Completion>) -> anyhow::Result<()> {
+        for _ in 0..PASSES_MAX {
+            self.frame_ring.enter(Duration::ZERO)?;
+            self.frame_ring.reap(completions);
+            self.now = self.clock.now();
+            let mut frames = 0;
+            for completion in completions.drain(..) {
+                if let (Some(id), Ok(len)) = (completion.buffer(), completion.outcome()) {
+                    frames += 1;
+                    self.handle_frame(id, len)?;
+                    self.frames.give_back(id);
+                }
+                if !completion.has_more() {
+                    let name = Name::from_bits(completion.name).expect("receives have names");
+                    self.frame_ring.receive(
+                        self.link.socket(name.number),
+                        completion.name,
+                        FRAMES,
+                    )?;
+                }
+            }
+            self.frames.publish();
+            if frames < PACKETS_PER_ENTER {
+                break;
+            }
         }
         Ok(())
     }
@@ -163,7 +204,9 @@ impl<'s> Fleet<'s> {
         let ours = sample::sample(&[std::process::id()]);
         let closing = Closing {
             sample,
-            generator_syscalls: self.ring.enters() + self.places.syscalls(),
+            generator_syscalls: self.ring.enters()
+                + self.frame_ring.enters()
+                + self.places.syscalls(),
             generator_rss_peak_bytes: ours.resident_peak_bytes,
         };
         self.recorder.finish(Instant(self.now), closing)
@@ -229,16 +272,19 @@ impl<'s> Fleet<'s> {
         let Some(name) = Name::from_bits(completion.name) else { return Ok(()) };
         let (buffer, outcome) = (completion.buffer(), completion.outcome());
         match name.kind {
-            Kind::Frames | Kind::Datagram => {
+            // Frames have arrived: they are taken before the next completions.
+            Kind::Frames => {
+                if !completion.has_more() {
+                    self.unarmed.push(name);
+                }
+                Ok(())
+            }
+            Kind::Datagram => {
                 if let (Some(id), Ok(len)) = (buffer, outcome) {
-                    if name.kind == Kind::Frames {
-                        self.handle_frame(id, len)?;
-                    } else {
-                        self.handle_datagram(name, id, len)?;
-                    }
+                    self.handle_datagram(name, id, len)?;
                     self.packets.give_back(id);
                 }
-                if !completion.has_more() && (name.kind == Kind::Frames || self.places.is(name)) {
+                if !completion.has_more() && self.places.is(name) {
                     // Firmware does not hear that it was refused (ICMP); it waits in vain.
                     self.unarmed.push(name);
                 }
@@ -297,6 +343,7 @@ impl<'s> Fleet<'s> {
 /// Groups of buffers.
 const PACKETS: Group = Group(0);
 const PIECES: Group = Group(1);
+const FRAMES: Group = Group(2);
 
 /// Completions taken at one time.
 const COMPLETIONS_MAX: usize = 1024;
