@@ -27,9 +27,9 @@ test: ## Install what is missing, check the style, run every test
 	cargo test --workspace --locked --doc
 
 .PHONY: demo
-demo: ## A virtual machine boots from the network, from power-on to user space
+demo: ## A virtual machine boots from power-on to user space, then ten thousand simulated ones
 	scripts/install-packages demo
-	cargo build --release --locked --package reveille
+	cargo build --release --locked --package reveille --package reveille-loadgen
 	scripts/demo
 
 .PHONY: bench
