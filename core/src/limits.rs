@@ -81,13 +81,14 @@ pub const INTERFACES_MAX: usize = 256;
 /// interval at which one may advertise (RFC 4861 §6.2.1).
 pub const ROUTER_HOLD: Duration = Duration::from_secs(1800);
 
-/// TFTP transfers of one shard at one time, those that wait for their turn included. 320 bytes
+/// TFTP transfers of one shard at one time, those that wait for their turn included. 350 bytes
 /// each, touched as far as a storm needs.
 pub const TFTP_TRANSFERS_MAX: u32 = 65_536;
 
-/// Transfers from one source address that it has not acknowledged yet: a forged request makes us
-/// send to its victim, so this bounds what a flood of them does. A machine room behind one
-/// address translator stays below.
+/// Transfers from one source address that are answered before it has acknowledged them: a forged
+/// request makes us send to its victim, so this bounds what a flood of them does. Whoever comes
+/// beyond that, as from a machine room behind one address translator, waits until others are
+/// acknowledged.
 pub const TFTP_UNCONFIRMED_PER_SOURCE_MAX: u16 = 1024;
 
 /// Bytes of TFTP that may be under way before anything is known about the network: the windows of

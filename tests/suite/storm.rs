@@ -54,6 +54,29 @@ fn fifty_thousand() {
 }
 
 #[test]
+fn ten_thousand_behind_one_address() {
+    // Ten times as many as may be unconfirmed at one time: the others are answered as those are.
+    for models in [vec![Model::Generator], Model::ALL.to_vec()] {
+        let fallout = calm(&Storm { models, translated: true, ..Storm::new(10_000, 60_000) });
+        assert!(fallout.longest_wait < Duration::from_secs(1), "{fallout:#?}");
+        assert!(fallout.took < 3 * fallout.floor, "{fallout:#?}");
+    }
+}
+
+#[test]
+fn packets_lost_behind_one_address_keep_nobody_out() {
+    let storm = Storm {
+        lost: 10,
+        faults_for: Duration::from_secs(20),
+        models: vec![Model::Generator],
+        translated: true,
+        ..Storm::new(10_000, 30_000)
+    };
+    let fallout = play(&storm);
+    assert_eq!(fallout.gave_up, 0, "{fallout:#?}");
+}
+
+#[test]
 fn with_little_room_some_wait_for_their_turn_and_nobody_for_too_long() {
     let storm = Storm {
         link_bits: 1_000_000_000,

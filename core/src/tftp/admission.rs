@@ -103,6 +103,11 @@ pub(super) fn overdue_at(asked: Instant, now: Instant) -> Instant {
     (asked + limits::TFTP_WAIT_MAX).max(now + WAIT_MORE)
 }
 
+/// When a client that has to wait is taken to have left, unless it asks again.
+pub(super) fn silent_at(heard: Instant, now: Instant) -> Instant {
+    (heard + limits::TFTP_WAIT_SILENT_MAX).max(now + WAIT_MORE)
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "bounds are seconds at most")]
 const fn nanos(time: Duration) -> u64 {
     time.as_nanos() as u64

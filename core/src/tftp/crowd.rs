@@ -1,6 +1,8 @@
 //! What a crowd does to transfers: they wait for their turn, and each goes at the pace allowed.
 
-use super::admission::overdue_at;
+use core::net::IpAddr;
+
+use super::admission::{overdue_at, silent_at};
 use super::server::TftpServer;
 use super::session::{SendLimits, Session, Source};
 use crate::event::{EventKind, Outcome, Protocol};
@@ -13,23 +15,52 @@ impl TftpServer {
     /// place.
     pub(super) fn take_in(&mut self, session: Session, now: Instant) {
         let client = session.path.client;
-        // A script is a block or two, and whoever asks for it is nearly done.
-        let passes = match session.content().source {
-            Source::Image(image) => {
-                self.pins.pin(image);
-                false
-            }
-            Source::Document(_) => true,
-        };
-        let has_room = self.admission.has_room(session.window_bytes());
+        if let Source::Image(image) = session.content().source {
+            self.pins.pin(image);
+        }
         let handle = self.sessions.insert(session).expect("there is room for a new session");
         self.index.insert(self.place_of(client), handle.slot);
-        if passes || has_room && self.admission.first().is_none() {
-            self.begin(handle.slot, now);
+        if self.sources.admit(client.ip(), handle.slot) {
+            self.proceed(handle.slot, now);
         } else {
-            self.admission.queue(handle.slot);
-            self.keep_waiting(handle.slot, now);
+            self.keep_holding(handle.slot, now);
         }
+    }
+
+    /// Begins a transfer that its source's bound allows, or puts it in line.
+    fn proceed(&mut self, slot: u32, now: Instant) {
+        let session = self.sessions.at(slot).expect("only live sessions proceed");
+        // A script is a block or two, and whoever asks for it is nearly done.
+        let passes = matches!(session.content().source, Source::Document(_));
+        let has_room = self.admission.has_room(session.window_bytes());
+        if passes || has_room && self.admission.first().is_none() {
+            self.begin(slot, now);
+        } else {
+            self.admission.queue(slot);
+            self.keep_waiting(slot, now);
+        }
+    }
+
+    /// Lets those proceed that their source's bound has held back, now that it has acknowledged
+    /// something: two for each that is confirmed, so that places which silence has freed fill up
+    /// again.
+    pub(super) fn begin_held(&mut self, source: IpAddr, now: Instant) {
+        for _ in 0..FOLLOWERS_MAX {
+            let Some(slot) = self.sources.admit_next(source) else { return };
+            self.proceed(slot, now);
+        }
+    }
+
+    /// The client of `slot` has asked again: if only its source's bound had held it back, it may
+    /// proceed now. Tells whether it does.
+    pub(super) fn retry_held(&mut self, slot: u32, now: Instant) -> bool {
+        let session = self.sessions.at(slot).expect("only live sessions are asked for again");
+        let source = session.path.client.ip();
+        let proceeds = self.sources.holds(slot) && self.sources.admit_again(source, slot);
+        if proceeds {
+            self.proceed(slot, now);
+        }
+        proceeds
     }
 
     /// Begins a transfer that has been taken in.
@@ -55,6 +86,14 @@ impl TftpServer {
         self.settle(slot, now);
     }
 
+    /// Nothing but its source's bound matters to a session that is held back, and its client's
+    /// leaving.
+    fn keep_holding(&mut self, slot: u32, now: Instant) {
+        let session = self.sessions.at_mut(slot).expect("only live sessions are held back");
+        session.wait(silent_at(session.heard(), now));
+        self.settle(slot, now);
+    }
+
     /// Lets those begin for whom there is room now, the longest waiting first.
     pub(super) fn begin_waiting(&mut self, now: Instant) {
         for _ in 0..BEGINNINGS_MAX {
@@ -73,6 +112,8 @@ impl TftpServer {
         let session = self.sessions.at(slot).expect("only live sessions wait");
         if now - session.heard() > limits::TFTP_WAIT_SILENT_MAX {
             self.end(slot, Outcome::TimedOut, now);
+        } else if self.sources.holds(slot) {
+            self.keep_holding(slot, now);
         } else if self.admission.is_congested() {
             self.keep_waiting(slot, now);
         } else {
@@ -80,16 +121,21 @@ impl TftpServer {
         }
     }
 
-    /// Ends the oldest transfer that nobody has acknowledged, if it had time enough; tells whether
-    /// there is a place now.
-    pub(super) fn make_room(&mut self, now: Instant) -> bool {
-        let Some(slot) = self.unconfirmed.first() else { return false };
-        let session = self.sessions.at(slot).expect("only live sessions wait for an answer");
-        let is_late = now - session.heard() >= limits::TFTP_UNCONFIRMED_MIN;
-        if is_late {
-            self.end(slot, Outcome::TimedOut, now);
+    /// Makes room for a transfer of `source`, unless that would be held back: ends the oldest one
+    /// that nobody has acknowledged, if it had time enough, or else the oldest that is held back.
+    /// Tells whether there is a place now.
+    pub(super) fn make_room(&mut self, source: IpAddr, now: Instant) -> bool {
+        if self.sources.is_at_bound(source) {
+            return false;
         }
-        is_late
+        let is_late = |slot: &u32| {
+            let session = self.sessions.at(*slot).expect("only live sessions wait for an answer");
+            now - session.heard() >= limits::TFTP_UNCONFIRMED_MIN
+        };
+        let late = self.unconfirmed.first().filter(is_late);
+        let Some(slot) = late.or_else(|| self.sources.first_held()) else { return false };
+        self.end(slot, Outcome::TimedOut, now);
+        true
     }
 
     /// Until when a session with output has to wait because of the bound on its rate.
@@ -126,3 +172,6 @@ impl TftpServer {
 
 /// Sessions that begin because of one input: one window that ends makes room for as many.
 const BEGINNINGS_MAX: u32 = 64;
+
+/// Held sessions of a source that follow one of it that is confirmed.
+const FOLLOWERS_MAX: u32 = 2;

@@ -7,9 +7,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::engine::{Datagram, Discard};
-use crate::hash::KeyedHash;
 use crate::limits::{TFTP_FAREWELLS_MAX, TFTP_STRAY_ERRORS_PER_SECOND};
-use crate::rng::Rng;
 use crate::time::Instant;
 use crate::view::View;
 use crate::wire::tftp::SERVER_PORT;
@@ -17,11 +15,6 @@ use crate::wire::tftp::SERVER_PORT;
 /// Bounds on what goes to addresses that have not proved that they asked.
 #[derive(Debug)]
 pub(super) struct Guard {
-    hash: KeyedHash,
-    /// Transfers without an acknowledgement, counted by the hash of their source address. Two
-    /// addresses that share a counter share the bound.
-    unconfirmed: Box<[u16]>,
-    unconfirmed_max: u16,
     /// Digests of what has ended, each at the place that its own bits name; a later one replaces
     /// an earlier.
     farewells: Box<[u64]>,
@@ -31,38 +24,12 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// `unconfirmed_max` transfers for each source, and counters for `transfers` sources.
-    pub(super) fn new(transfers: u32, unconfirmed_max: u16, rng: &mut Rng) -> Self {
-        let counters = transfers.max(1).next_power_of_two() as usize * 2;
+    pub(super) fn new() -> Self {
         Self {
-            hash: KeyedHash::new(rng),
-            unconfirmed: vec![0; counters].into_boxed_slice(),
-            unconfirmed_max,
             farewells: vec![0; TFTP_FAREWELLS_MAX].into_boxed_slice(),
             strays_since: Instant::ZERO,
             strays: 0,
         }
-    }
-
-    /// Counts a transfer that begins, unless `source` has too many.
-    pub(super) fn admit(&mut self, source: IpAddr) -> bool {
-        let max = self.unconfirmed_max;
-        let count = self.count_of(source);
-        let admitted = *count < max;
-        *count += u16::from(admitted);
-        admitted
-    }
-
-    /// A transfer that was admitted has been acknowledged, or has ended without that.
-    pub(super) fn release(&mut self, source: IpAddr) {
-        let count = self.count_of(source);
-        assert!(*count > 0, "what is released was admitted");
-        *count -= 1;
-    }
-
-    fn count_of(&mut self, source: IpAddr) -> &mut u16 {
-        let place = place_of(self.hash.hash(&source), self.unconfirmed.len());
-        &mut self.unconfirmed[place]
     }
 
     /// Remembers for a while that what `digest` stands for has ended.

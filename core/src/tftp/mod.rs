@@ -3,8 +3,9 @@
 //! - [`session`](self) is one transfer: a small state machine and the place to start reading.
 //! - `window` counts blocks, `options` negotiates, `server` is the [`crate::engine::Engine`]
 //!   that finds the session for a datagram, `request` decides on new ones, `admission` and `crowd`
-//!   let them begin or wait, `turns` decides who sends next, `guard` keeps strangers from
-//!   abusing us, `refusal` says no.
+//!   let them begin or wait, `sources` bounds what goes to addresses that have not proved that
+//!   they asked, `turns` decides who sends next, `guard` keeps strangers from abusing us,
+//!   `refusal` says no.
 //!
 //! A client asks at port 69 and is answered from another port, its transfer identifier
 //! (RFC 1350 §4). A socket for each transfer would cost a descriptor each; instead, a shard has
@@ -18,6 +19,7 @@ mod refusal;
 mod request;
 mod server;
 mod session;
+mod sources;
 mod turns;
 mod window;
 

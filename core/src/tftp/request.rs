@@ -85,6 +85,7 @@ impl TftpServer {
                     self.settle(slot, now);
                     return Ok(Way::Answered);
                 }
+                Repetition::Ignored if self.retry_held(slot, now) => return Ok(Way::Answered),
                 Repetition::Ignored => return Err(Discard::Duplicate),
                 Repetition::Restarts => {}
             }
@@ -115,17 +116,14 @@ impl TftpServer {
                 return self.not_found(datagram, mac, shown, now);
             }
             Resource::File(file) => {
-                self.admit(datagram, now)?;
+                self.make_place(datagram.source.ip(), now)?;
                 Content { source: Source::Image(file.image), len: file.len }
             }
             Resource::Document(kind) => {
-                self.admit(datagram, now)?;
+                self.make_place(datagram.source.ip(), now)?;
                 match self.render(datagram, kind, claims, view) {
                     Ok(content) => content,
-                    Err(error) => {
-                        self.guard.release(datagram.source.ip());
-                        return self.not_rendered(datagram, error);
-                    }
+                    Err(error) => return self.not_rendered(datagram, error),
                 }
             }
         };
@@ -136,14 +134,10 @@ impl TftpServer {
         Ok(())
     }
 
-    /// Whether there is room for one more transfer. If not, silence is the best answer: the client
-    /// comes back in a second or four.
-    fn admit(&mut self, datagram: &Datagram<'_>, now: Instant) -> Result<(), Discard> {
-        if !self.guard.admit(datagram.source.ip()) {
-            return Err(Discard::Overload);
-        }
-        if self.sessions.is_full() && !self.make_room(now) {
-            self.guard.release(datagram.source.ip());
+    /// Makes sure that there is a place for one more transfer. If not, silence is the best answer:
+    /// the client comes back in a second or four.
+    fn make_place(&mut self, source: IpAddr, now: Instant) -> Result<(), Discard> {
+        if self.sessions.is_full() && !self.make_room(source, now) {
             return Err(Discard::Overload);
         }
         Ok(())

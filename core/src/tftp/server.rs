@@ -8,6 +8,7 @@ use super::admission::Admission;
 use super::guard::{Guard, check_addresses};
 use super::refusal::{Refusal, RefusalQueue};
 use super::session::{Path, Session, Source, Verdict};
+use super::sources::Sources;
 use super::turns::FairRing;
 use crate::document::pool::DocumentPool;
 use crate::engine::{Datagram, Discard, Engine, Origin, Output, SendError, SocketId, Transmit};
@@ -32,7 +33,8 @@ pub struct TftpConfig {
     /// Number of transfer sockets, [`SocketId`] 1 to this. Zero selects single-port mode: every
     /// answer leaves by the listener, for clients behind a firewall that knows no TFTP.
     pub transfer_sockets: u16,
-    /// Transfers that one source address may have before it acknowledges any.
+    /// Transfers of one source address that are answered before it acknowledges any; at least
+    /// one. Requests beyond that wait.
     pub unconfirmed_per_source: u16,
     /// Bytes that may be under way before anything is known about the network.
     pub room_bytes: u64,
@@ -86,6 +88,8 @@ pub struct TftpServer {
     pub(super) pins: ImagePins,
     refusals: RefusalQueue,
     pub(super) guard: Guard,
+    /// Whom of each source we may answer.
+    pub(super) sources: Sources,
     events: EventQueue,
     rng: Rng,
     transfer_sockets: u16,
@@ -97,7 +101,7 @@ impl TftpServer {
     /// A server that allocates all its tables now.
     ///
     /// # Panics
-    /// If `config.transfers` is zero.
+    /// If `config.transfers` or `config.unconfirmed_per_source` is zero.
     pub fn new(config: TftpConfig) -> Self {
         assert!(config.transfers > 0, "a server without places serves nobody");
         let mut rng = Rng::new(config.seed);
@@ -118,7 +122,8 @@ impl TftpServer {
             documents: DocumentPool::new(limits::DOCUMENTS_MAX.min(config.transfers)),
             pins: ImagePins::new(limits::IMAGES_MAX),
             refusals: RefusalQueue::new(limits::TFTP_REFUSALS_MAX),
-            guard: Guard::new(config.transfers, config.unconfirmed_per_source, &mut rng),
+            guard: Guard::new(),
+            sources: Sources::new(config.transfers, config.unconfirmed_per_source, &mut rng),
             events: EventQueue::new(limits::EVENTS_MAX),
             transfer_sockets: config.transfer_sockets,
             next_socket: rng.below(u32::from(config.transfer_sockets.max(1))) as u16,
@@ -148,8 +153,9 @@ impl TftpServer {
         let has_progressed = session.heard() == now;
         let window_bytes = session.window_bytes();
         if session.is_confirmed() && !was_confirmed {
-            self.guard.release(datagram.source.ip());
+            self.sources.confirm(datagram.source.ip());
             self.unconfirmed.remove(slot);
+            self.begin_held(datagram.source.ip(), now);
         }
         if has_progressed {
             self.admission.on_progress(cycle, window_bytes);
@@ -284,7 +290,7 @@ impl TftpServer {
             Source::Document(id) => self.documents.release(id),
         }
         if !session.is_confirmed() {
-            self.guard.release(client.ip());
+            self.sources.leave(client.ip(), slot);
         }
         self.guard.remember(session.subject.digest);
         self.guard.remember(self.tail_digest(session.path.socket, client));
@@ -297,6 +303,10 @@ impl TftpServer {
             outcome,
         };
         self.tell(session.subject.mac, client.ip(), ended, now);
+        // Nobody answers for an address that is silent.
+        if outcome != Outcome::TimedOut {
+            self.begin_held(client.ip(), now);
+        }
     }
 
     fn obey(&mut self, slot: u32, verdict: Verdict, now: Instant) {

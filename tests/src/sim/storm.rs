@@ -37,6 +37,8 @@ pub struct Storm {
     pub clients: u32,
     /// Who they are, in turn.
     pub models: Vec<Model>,
+    /// Whether an address translator stands before them, so that all have one address.
+    pub translated: bool,
     /// Bytes of the file.
     pub bytes: u64,
     /// They begin within this time.
@@ -64,6 +66,7 @@ impl Storm {
             seed: 1,
             clients,
             models: Model::ALL.to_vec(),
+            translated: false,
             bytes,
             spread: Duration::ZERO,
             link_bits: 10_000_000_000,
@@ -332,7 +335,7 @@ impl<'s> World<'s> {
         let datagram = Datagram {
             socket: SocketId(socket),
             interface: InterfaceId(0),
-            source: SocketAddr::new(IpAddr::V4(address(id)), port),
+            source: self.endpoint(id, port),
             destination: SocketAddr::new(IpAddr::V4(SERVER), 69),
             payload,
         };
@@ -340,12 +343,33 @@ impl<'s> World<'s> {
         self.server.handle_input(datagram, self.now, &self.view).ok();
     }
 
+    /// How the server sees a port of a client.
+    fn endpoint(&self, id: u32, port: u16) -> SocketAddr {
+        if !self.storm.translated {
+            return SocketAddr::from((address(id), port));
+        }
+        let outside = FIRST_TRANSLATED + id + self.storm.clients * (u32::from(port) % PORTS_EACH);
+        let outside = u16::try_from(outside).expect("an address translator has 65,536 ports");
+        SocketAddr::from((address(0), outside))
+    }
+
+    /// The reverse of [`World::endpoint`].
+    fn client_at(&self, endpoint: SocketAddr) -> (u32, u16) {
+        let IpAddr::V4(ip) = endpoint.ip() else { panic!("IPv4 only") };
+        if !self.storm.translated {
+            return (u32::from(ip) - u32::from(SERVER) - 1, endpoint.port());
+        }
+        let id = (u32::from(endpoint.port()) - FIRST_TRANSLATED) % self.storm.clients;
+        let port = self.clients[id as usize].port;
+        // A port that the client has left leads nowhere.
+        (id, if self.endpoint(id, port) == endpoint { port } else { 0 })
+    }
+
     fn transmit(&mut self, transmit: &Transmit) {
         let Route::Datagram { socket, destination, .. } = transmit.route else {
             panic!("TFTP speaks in datagrams");
         };
-        let IpAddr::V4(to) = destination.ip() else { panic!("IPv4 only") };
-        let id = u32::from(to) - u32::from(SERVER) - 1;
+        let (id, port) = self.client_at(destination);
         let head = &self.head[..usize::from(transmit.head_len)];
         let segments = transmit.split.map_or(1, |split| usize::from(split.segments));
         let mut rest = transmit.body;
@@ -361,7 +385,7 @@ impl<'s> World<'s> {
                     len: all.len - len,
                     ..all
                 });
-                Arrival::new(socket.0, destination.port(), head, span)
+                Arrival::new(socket.0, port, head, span)
             })
             .collect();
         for arrival in arrivals {
@@ -414,6 +438,11 @@ fn view(storm: &Storm) -> View {
 fn address(id: u32) -> Ipv4Addr {
     (u32::from(SERVER) + 1 + id).into()
 }
+
+/// Ports of an address translator, and how many it has for each client in turn.
+const FIRST_TRANSLATED: u32 = 1024;
+/// See [`FIRST_TRANSLATED`].
+const PORTS_EACH: u32 = 6;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 

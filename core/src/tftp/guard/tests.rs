@@ -36,18 +36,8 @@ fn answers_go_to_single_clients_of_our_networks() {
 }
 
 #[test]
-fn a_source_has_a_bounded_number_of_unconfirmed_transfers() {
-    let mut guard = Guard::new(8, 2, &mut Rng::new(1));
-    let source = "10.0.0.9".parse().expect("an address");
-    assert!(guard.admit(source) && guard.admit(source));
-    assert!(!guard.admit(source));
-    guard.release(source);
-    assert!(guard.admit(source));
-}
-
-#[test]
 fn strays_are_answered_a_bounded_number_of_times_a_second() {
-    let mut guard = Guard::new(8, 2, &mut Rng::new(1));
+    let mut guard = Guard::new();
     let answered = |guard: &mut Guard, at| (0..1000).filter(|_| guard.may_answer_stray(at)).count();
     let second = |n| Instant::ZERO + Duration::from_secs(n);
     assert_eq!(answered(&mut guard, second(5)), TFTP_STRAY_ERRORS_PER_SECOND as usize);
@@ -56,7 +46,7 @@ fn strays_are_answered_a_bounded_number_of_times_a_second() {
 
 #[test]
 fn what_ended_is_remembered() {
-    let mut guard = Guard::new(8, 2, &mut Rng::new(1));
+    let mut guard = Guard::new();
     assert!(!guard.remembers(77));
     guard.remember(77);
     assert!(guard.remembers(77));

@@ -5,6 +5,7 @@ mod crowd;
 mod random;
 mod rules;
 mod service;
+mod sources;
 mod transfers;
 
 use alloc::vec::Vec;

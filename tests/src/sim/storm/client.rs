@@ -19,16 +19,18 @@ pub enum Model {
     Pxelinux,
     /// U-Boot with a window of 64: ten tries of 5 s.
     Uboot,
+    /// A load generator: a second, doubling, five sends of each packet.
+    Generator,
 }
 
 impl Model {
-    /// All of them.
+    /// All firmware.
     pub const ALL: [Self; 6] =
         [Self::Uefi, Self::Bios, Self::Ipxe, Self::Grub, Self::Pxelinux, Self::Uboot];
 
     const fn block_bytes(self) -> u64 {
         match self {
-            Self::Uefi | Self::Uboot => 1468,
+            Self::Uefi | Self::Uboot | Self::Generator => 1468,
             Self::Bios => 1456,
             Self::Ipxe => 1432,
             Self::Grub => 1024,
@@ -40,7 +42,7 @@ impl Model {
         match self {
             Self::Uefi => 4,
             Self::Uboot => 64,
-            Self::Bios | Self::Ipxe | Self::Grub | Self::Pxelinux => 1,
+            Self::Bios | Self::Ipxe | Self::Grub | Self::Pxelinux | Self::Generator => 1,
         }
     }
 
@@ -58,6 +60,7 @@ impl Model {
             Self::Grub => (400 + 20 * u64::from(tries), 40),
             Self::Pxelinux => ((110 << tries.min(7)).min(14_000), 12),
             Self::Uboot => (5000, 10),
+            Self::Generator => (1000 << tries, 5),
         };
         (tries < tries_max).then(|| Duration::from_millis(millis))
     }
