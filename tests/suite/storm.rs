@@ -99,6 +99,25 @@ fn packets_that_are_lost_cost_time_and_nothing_else() {
 }
 
 #[test]
+fn a_packet_that_is_lost_costs_far_less_than_a_second() {
+    // The median's file takes 0.1 s without losses, and 4 s or 14 s if each costs a second. A
+    // generator in lockstep repeats its own losses after a second, which no server can mend.
+    for (model, expected_ms) in [(Model::Uefi, 1500), (Model::Generator, 10_000)] {
+        let storm = Storm {
+            lost: 10,
+            faults_for: Duration::from_secs(60),
+            models: vec![model],
+            ..Storm::new(100, 1_000_000)
+        };
+        let fallout = play(&storm);
+        assert!(fallout.median < Duration::from_millis(expected_ms), "{model:?}: {fallout:#?}");
+        // A loss costs a window at most.
+        let packets = 100 * (1_000_000 / 1468 + 1);
+        assert!(fallout.retransmits < packets / 15, "{model:?}: {fallout:#?}");
+    }
+}
+
+#[test]
 fn a_rate_for_all_holds_in_a_storm() {
     let total = ByteRate::new(50_000_000);
     let rates = Rates { total, client: None };

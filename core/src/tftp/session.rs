@@ -32,6 +32,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::options::Granted;
+use super::round_trip::{EarlyWaits, RoundTrip};
 use super::window::{Ack, Burst, Window};
 use crate::document::pool::{DocumentId, DocumentPool};
 use crate::engine::{Discard, InterfaceId, Route, SocketId, Split};
@@ -57,6 +58,7 @@ pub(super) struct Session {
     started: Instant,
     /// When the client last made progress, or asked while it had to wait.
     heard: Instant,
+    round_trip: RoundTrip,
     retransmits: u32,
     /// Acknowledgements that the client cannot have meant.
     suspicions: u8,
@@ -189,6 +191,7 @@ impl Session {
             confirmed: false,
             started: now,
             heard: now,
+            round_trip: RoundTrip::default(),
             retransmits: 0,
             suspicions: 0,
             state: State::Waiting { until: now },
@@ -231,6 +234,7 @@ impl Session {
             }
             State::Hesitating { window, sends, .. } => (window, sends, true),
         };
+        let is_first_answer = matches!(self.state, State::AwaitingAck { sends: 1, .. });
         let ack = window.on_ack(block);
         match ack {
             Ack::Progress | Ack::Finished => self.transition_to_sending(window, 0),
@@ -241,6 +245,9 @@ impl Session {
             }
             Ack::Repeated | Ack::Old => return Err(Discard::Duplicate),
             Ack::Unsent => return Err(Discard::Suspect),
+        }
+        if ack == Ack::Progress && is_first_answer {
+            self.round_trip.on_answer(now - self.heard);
         }
         self.confirmed = true;
         self.heard = now;
@@ -298,7 +305,7 @@ impl Session {
                 return Verdict::Ends(Outcome::TimedOut);
             }
             State::AwaitingOptionAck { sends, .. } => self.transition_to_offering(sends),
-            State::AwaitingAck { sends, .. } if sends >= self.sends_max() => {
+            State::AwaitingAck { window, sends, .. } if sends >= self.sends_max(&window) => {
                 return Verdict::Ends(Outcome::TimedOut);
             }
             State::AwaitingLastAck { sends, .. } if sends >= LAST_SENDS_MAX => {
@@ -355,7 +362,7 @@ impl Session {
                 let answer = self.granted.answer(self.content.len);
                 let len = emit_option_ack(head, &answer).expect("every OACK fits a head buffer");
                 self.retransmits += u32::from(sends > 1);
-                let deadline = now + self.patience(sends, limits.retry_min, rng);
+                let deadline = now + self.patience(sends, UNKNOWN, limits.retry_min, rng);
                 self.transition_to_awaiting_option_ack(sends, deadline);
                 Datagrams { head_len: head_bytes(len), body: None, split: None }
             }
@@ -370,7 +377,8 @@ impl Session {
                     self.transition_to_hesitating(window, sends, now);
                 } else {
                     let sends = sends.saturating_add(1);
-                    let deadline = now + self.patience(sends, limits.retry_min, rng);
+                    let early = self.early_waits(&window);
+                    let deadline = now + self.patience(sends, early, limits.retry_min, rng);
                     self.transition_to_awaiting(window, sends, deadline);
                 }
                 self.content.emit(burst, block_bytes, head, documents)
@@ -425,25 +433,39 @@ impl Session {
 
     /// How long to wait after the `sends`-th send of the same thing: twice as long each time, or
     /// what the client asked for, and up to an eighth more, so that clients that lost packets in
-    /// the same burst do not come back in another. Never less than `min`: what waits in a queue of
-    /// the network would only be sent twice.
-    fn patience(&self, sends: u8, min: Duration, rng: &mut Rng) -> Duration {
-        let doublings = u32::from(sends.saturating_sub(1)).min(RETRY_DOUBLINGS_MAX);
+    /// the same burst do not come back in another. The first ones are `early`. Never less than
+    /// `min`: what waits in a queue of the network would only be sent twice.
+    fn patience(&self, sends: u8, early: EarlyWaits, min: Duration, rng: &mut Rng) -> Duration {
+        let earlier = sends.saturating_sub(1);
         let wait = match self.granted.timeout_s {
             Some(seconds) if self.confirmed => Duration::from_secs(u64::from(seconds)),
-            Some(_) | None => RETRY_FIRST * (1 << doublings),
+            _ if earlier < early.count => early.first * (1 << earlier),
+            Some(_) | None => {
+                RETRY_FIRST * (1 << u32::from(earlier - early.count).min(RETRY_DOUBLINGS_MAX))
+            }
         };
         let wait = wait.max(min);
         wait + wait * rng.below(128) / 1024
     }
 
-    /// How often the same thing is sent. A forged request must not make us send much to its
+    /// Waits that are shorter than the usual first one, since the client is known to answer
+    /// quickly. Not for the final block: whoever has that has most likely left.
+    fn early_waits(&self, window: &Window) -> EarlyWaits {
+        let is_known = self.confirmed && window.acked() >= KNOWN_BLOCKS_MIN;
+        if is_known && self.granted.timeout_s.is_none() && !window.last_is_out() {
+            self.round_trip.early_waits(RETRY_FIRST)
+        } else {
+            UNKNOWN
+        }
+    }
+
+    /// How often the same thing is sent, early sends beside the usual ones. A forged request must not make us send much to its
     /// victim (RFC 1350 has no proof of address), a client that is there gets half a minute.
-    fn sends_max(&self) -> u8 {
+    fn sends_max(&self, window: &Window) -> u8 {
         match self.granted.timeout_s {
             _ if !self.confirmed => UNCONFIRMED_SENDS_MAX,
             Some(seconds) => (PATIENCE_S / seconds.max(1)).max(LAST_SENDS_MAX),
-            None => SENDS_MAX,
+            None => SENDS_MAX + self.early_waits(window).count,
         }
     }
 
@@ -564,6 +586,10 @@ fn head_bytes(len: usize) -> u16 {
 
 /// First wait for an answer. Firmware itself repeats after 0.11 to 5 s.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// A client about which nothing is known.
+const UNKNOWN: EarlyWaits = EarlyWaits { count: 0, first: RETRY_FIRST };
+/// A client's round trip is trusted when so many blocks have arrived.
+const KNOWN_BLOCKS_MIN: u64 = 4;
 /// How long a gap may be an echo: some round trips of a boot network, and nothing beside the
 /// second that a timeout costs.
 const GAP_PATIENCE: Duration = Duration::from_millis(10);

@@ -85,6 +85,8 @@ impl Storm {
 pub struct Fallout {
     /// Until the last client had its file.
     pub took: Duration,
+    /// Half of the clients had it after this time.
+    pub median: Duration,
     /// The time that the link takes for the bytes of the files alone.
     pub floor: Duration,
     /// How often firmware gave up.
@@ -181,6 +183,7 @@ impl<'s> World<'s> {
             done: 0,
             fallout: Fallout {
                 took: Duration::ZERO,
+                median: Duration::ZERO,
                 floor,
                 gave_up: 0,
                 repeats: 0,
@@ -208,7 +211,8 @@ impl<'s> World<'s> {
         self.fallout.overflowed = self.link.overflowed;
         let mut times: Vec<_> = self.clients.iter().map(|client| client.took).collect();
         times.sort_unstable();
-        let median = times[times.len() / 2].as_secs_f64();
+        self.fallout.median = times[times.len() / 2];
+        let median = self.fallout.median.as_secs_f64();
         let longest = times.last().expect("there are clients").as_secs_f64();
         self.fallout.slowest = median / longest;
         self.fallout

@@ -462,3 +462,34 @@ fn a_large_window_goes_out_in_sends_of_what_the_kernel_takes() {
     lab.ack(&answer, 0).unwrap();
     assert_eq!(lab.poll().len(), 7, "65,507 bytes at most");
 }
+
+#[test]
+fn a_client_that_answers_quickly_is_sent_what_it_missed_sooner() {
+    let mut lab = Lab::new();
+    lab.ask(client(1000), &rrq("100000", &[])).unwrap();
+    let first = lab.poll_one();
+    for block in 1..=6 {
+        // What is known of three blocks is not much.
+        let expected = if block <= 4 { 1000..1200 } else { 250..300 };
+        if block == 4 || block == 6 {
+            let waits: Vec<_> = (0..2).map(|_| (lab.expire(), lab.poll_one()).0).collect();
+            assert!(expected.contains(&waits[0].as_millis()), "{block}: {waits:?}");
+            assert!(waits[1] > waits[0] * 3 / 2, "{block}: {waits:?}");
+        }
+        lab.advance(Duration::from_millis(1));
+        lab.ack(&first, block).unwrap();
+        lab.poll_one();
+    }
+    // Early retransmissions take nothing from its patience.
+    let waits: Vec<_> = core::iter::from_fn(|| {
+        let wait = lab.expire();
+        (!lab.poll_all().is_empty()).then_some(wait.as_millis())
+    })
+    .collect();
+    let nominal = [250, 500, 1000, 2000, 4000, 8000];
+    assert_eq!(waits.len(), nominal.len(), "{waits:?}");
+    for (wait, nominal) in waits.iter().zip(nominal) {
+        assert!((nominal..nominal * 5 / 4).contains(wait), "{waits:?}");
+    }
+    assert_eq!(lab.outcomes(), [Outcome::TimedOut]);
+}
