@@ -2,6 +2,7 @@
 
 use crate::contest::Contest;
 use crate::pair::Path;
+use crate::storm::Storm;
 use crate::tftp::Peer;
 use crate::{dhcp, http, tftp};
 
@@ -11,7 +12,7 @@ pub(crate) struct Comparison {
     /// Takes so long that it is run only when it is named in full.
     is_long: bool,
     about: &'static str,
-    pub(crate) contest: fn() -> Contest,
+    pub(crate) contest: fn(&Storm) -> Contest,
 }
 
 impl Comparison {
@@ -43,7 +44,7 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         name: "tftp-100",
         is_long: false,
         about: "TFTP in lockstep, 100 clients, 4 MiB each",
-        contest: || {
+        contest: |_| {
             let peers = [Peer::TftpdHpa, Peer::Atftpd, Peer::Dnsmasq];
             tftp::Workload::lockstep(100, 4 * MIB).contest(&peers)
         },
@@ -52,13 +53,13 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         name: "tftp-1000",
         is_long: false,
         about: "TFTP in lockstep, 1,000 clients, 1 MiB each",
-        contest: || tftp::Workload::lockstep(1000, MIB).contest(&[Peer::Dnsmasq]),
+        contest: |_| tftp::Workload::lockstep(1000, MIB).contest(&[Peer::Dnsmasq]),
     },
     Comparison {
         name: "tftp-window",
         is_long: false,
         about: "TFTP with windows of 16 blocks, 100 clients, 8 MiB each",
-        contest: || {
+        contest: |_| {
             let workload = tftp::Workload { window: 16, ..tftp::Workload::lockstep(100, 8 * MIB) };
             workload.contest(&[Peer::Atftpd])
         },
@@ -67,13 +68,13 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         name: "tftp-10000",
         is_long: false,
         about: "TFTP in lockstep, 10,000 clients at once, 1 MiB each",
-        contest: || tftp::Workload::lockstep(10_000, MIB).contest(&[Peer::Dnsmasq]),
+        contest: |_| tftp::Workload::lockstep(10_000, MIB).contest(&[Peer::Dnsmasq]),
     },
     Comparison {
         name: "tftp-kernel",
         is_long: true,
         about: "TFTP with windows of 4 blocks, 10,000 clients at once, 14 MiB each",
-        contest: || {
+        contest: |_| {
             let lockstep = tftp::Workload::lockstep(10_000, 14 * MIB);
             tftp::Workload { window: 4, ..lockstep }.contest(&[])
         },
@@ -82,49 +83,49 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         name: "http-64x64m",
         is_long: false,
         about: "HTTP, 64 connections, 64 MiB",
-        contest: || over_cable(64, 64 * MIB),
+        contest: |_| over_cable(64, 64 * MIB),
     },
     Comparison {
         name: "http-64x1m",
         is_long: false,
         about: "HTTP, 64 connections, 1 MiB",
-        contest: || over_cable(64, MIB),
+        contest: |_| over_cable(64, MIB),
     },
     Comparison {
         name: "http-1000x64m",
         is_long: false,
         about: "HTTP, 1,000 connections, 64 MiB",
-        contest: || over_cable(1000, 64 * MIB),
+        contest: |_| over_cable(1000, 64 * MIB),
     },
     Comparison {
         name: "http-1000x1m",
         is_long: false,
         about: "HTTP, 1,000 connections, 1 MiB",
-        contest: || over_cable(1000, MIB),
+        contest: |_| over_cable(1000, MIB),
     },
     Comparison {
         name: "http-script",
         is_long: false,
         about: "HTTP, 64 connections, 217 bytes",
-        contest: || over_cable(64, 217),
+        contest: |_| over_cable(64, 217),
     },
     Comparison {
         name: "http-1000-script",
         is_long: false,
         about: "HTTP, 1,000 connections, 217 bytes",
-        contest: || over_cable(1000, 217),
+        contest: |_| over_cable(1000, 217),
     },
     Comparison {
         name: "http-10000",
         is_long: false,
         about: "HTTP, 10,000 connections, 1 MiB",
-        contest: || over_cable(10_000, MIB),
+        contest: |_| over_cable(10_000, MIB),
     },
     Comparison {
         name: "loopback-64x64m",
         is_long: false,
         about: "HTTP on one host in packets of 64 KiB, 64 connections, 64 MiB",
-        contest: || {
+        contest: |_| {
             let path = Path::Loopback;
             http::Workload { path, connections: 64, file_bytes: 64 * MIB }.contest()
         },
@@ -133,34 +134,40 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         name: "dhcp-exchanges",
         is_long: false,
         about: "DHCP exchanges per second, 64 at a time, 10,000 clients",
-        contest: || dhcp::contest_of_exchanges(64),
+        contest: |_| dhcp::contest_of_exchanges(64),
     },
     Comparison {
         name: "dhcp-perfdhcp",
         is_long: true,
         about: "DHCP exchanges per second with perfdhcp, 10,000 clients",
-        contest: dhcp::contest_of_rates,
+        contest: |_| dhcp::contest_of_rates(),
     },
     Comparison {
         name: "dhcp-leases",
         is_long: false,
         about: "DHCP with 1,000,000 leases beside 10,000",
-        contest: dhcp::contest_of_leases,
+        contest: |_| dhcp::contest_of_leases(),
     },
     Comparison {
         name: "shards-tftp",
         is_long: false,
         about: "TFTP with two shards beside one",
-        contest: || tftp::Workload::lockstep(1000, MIB).contest_of_shards(),
+        contest: |_| tftp::Workload::lockstep(1000, MIB).contest_of_shards(),
     },
     Comparison {
         name: "shards-http",
         is_long: false,
         about: "HTTP with two shards beside one",
-        contest: || {
+        contest: |_| {
             let path = Path::Cable;
             http::Workload { path, connections: 64, file_bytes: 64 * MIB }.contest_of_shards()
         },
+    },
+    Comparison {
+        name: "storm",
+        is_long: true,
+        about: "whole boots of mixed machines, beside dnsmasq with nginx",
+        contest: |storm| storm.contest(),
     },
 ];
 

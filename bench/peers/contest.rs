@@ -14,7 +14,14 @@ pub(crate) struct Contest {
 /// A server and how to measure it.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
-    pub(crate) measure: Box<dyn Fn(Round) -> Vec<Figure>>,
+    pub(crate) measure: Box<dyn Fn(Round) -> Measured>,
+}
+
+/// What came out of one round of one contender.
+pub(crate) struct Measured {
+    pub(crate) figures: Vec<Figure>,
+    /// What figures do not tell, such as why something failed.
+    pub(crate) remarks: Vec<String>,
 }
 
 /// What a round is for.
@@ -40,41 +47,54 @@ impl Figure {
 }
 
 impl Contender {
-    pub(crate) fn new(
+    pub(crate) fn new<M: Into<Measured>>(
         name: &'static str,
-        measure: impl Fn(Round) -> Vec<Figure> + 'static,
+        measure: impl Fn(Round) -> M + 'static,
     ) -> Self {
-        Self { name, measure: Box::new(measure) }
+        Self { name, measure: Box::new(move |round| measure(round).into()) }
+    }
+}
+
+impl From<Vec<Figure>> for Measured {
+    fn from(figures: Vec<Figure>) -> Self {
+        Self { figures, remarks: Vec::new() }
     }
 }
 
 impl Contest {
     /// Lets the contenders take turns for so many rounds, so that what else happens on the machine
-    /// meets all alike; those not in `only` are left out, unless it names nobody.
-    pub(crate) fn run(mut self, rounds: usize, only: &[String]) -> Results {
+    /// meets all alike; those not in `only` are left out, unless it names nobody. System calls are
+    /// counted in a round of their own, if at all.
+    pub(crate) fn run(mut self, rounds: usize, only: &[String], counts: bool) -> Results {
         let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
         self.contenders.retain(|contender| is_wanted(contender.name));
-        let mut timed = Vec::new();
+        let (mut timed, mut remarks) = (Vec::new(), Vec::new());
         for round in 0..rounds {
             // Who comes first alternates too.
             for turn in 0..self.contenders.len() {
                 let who = (round + turn) % self.contenders.len();
-                self.play(who, Round::Timed, &mut timed);
+                self.play(who, Round::Timed, &mut timed, &mut remarks);
             }
         }
         let mut rows = Vec::new();
-        for who in 0..self.contenders.len() {
-            self.play(who, Round::Counted, &mut rows);
+        let counted = if counts { self.contenders.len() } else { 0 };
+        for who in 0..counted {
+            self.play(who, Round::Counted, &mut rows, &mut remarks);
         }
         timed.append(&mut rows);
         let names = self.contenders.iter().map(|contender| contender.name).collect();
-        Results { title: self.title, names, rows: timed, rounds }
+        Results { title: self.title, names, rows: timed, rounds, remarks }
     }
 
-    fn play(&self, who: usize, round: Round, rows: &mut Vec<Row>) {
+    fn play(&self, who: usize, round: Round, rows: &mut Vec<Row>, remarks: &mut Vec<String>) {
         let contender = &self.contenders[who];
-        let figures = (contender.measure)(round);
+        let Measured { figures, remarks: new } = (contender.measure)(round);
         eprintln!("{}: {figures:?}", contender.name);
+        for remark in new {
+            let remark = format!("{} ({round:?}): {remark}", contender.name);
+            eprintln!("  {remark}");
+            remarks.push(remark);
+        }
         for (index, figure) in figures.into_iter().enumerate() {
             if rows.len() == index {
                 let values = vec![Vec::new(); self.contenders.len()];
@@ -92,6 +112,7 @@ pub(crate) struct Results {
     names: Vec<&'static str>,
     rows: Vec<Row>,
     rounds: usize,
+    remarks: Vec<String>,
 }
 
 struct Row {
@@ -128,6 +149,9 @@ impl fmt::Display for Results {
                 }
             }
             writeln!(f)?;
+        }
+        for remark in &self.remarks {
+            writeln!(f, "{remark}")?;
         }
         Ok(())
     }

@@ -180,7 +180,8 @@ fn isc_dhcpd(pair: &Pair) -> Server {
         POOL.replace(" - ", " ")
     );
     let configuration = pair.write("dhcpd.conf", configuration);
-    let leases = pair.write("dhcpd.leases", "");
+    let leases = pair.in_memory("dhcpd.leases");
+    std::fs::write(&leases, "").expect("the folder is ours");
     let mut command = pair.server_command(packaged("usr/sbin/dhcpd"));
     command.args(["-4", "-f", "-d", "--no-pid", "-cf"]).arg(configuration);
     command.arg("-lf").arg(leases).arg("eth0");
@@ -191,7 +192,7 @@ fn isc_dhcpd(pair: &Pair) -> Server {
 
 fn dnsmasq(pair: &Pair) -> Server {
     let range = format!("--dhcp-range={},255.0.0.0,1h", POOL.replace(" - ", ","));
-    let leases = format!("--dhcp-leasefile={}", pair.path("dnsmasq.leases").display());
+    let leases = format!("--dhcp-leasefile={}", pair.in_memory("leases").display());
     let words = [
         "--keep-in-foreground",
         "--conf-file=/dev/null",
@@ -213,7 +214,7 @@ fn dnsmasq(pair: &Pair) -> Server {
 }
 
 fn kea(pair: &Pair) -> Server {
-    let leases = pair.path("leases.csv");
+    let leases = pair.in_memory("leases.csv");
     let configuration = format!(
         r#"{{ "Dhcp4": {{
             "interfaces-config": {{ "interfaces": [ "eth0" ], "dhcp-socket-type": "udp" }},

@@ -106,7 +106,8 @@ impl Workload {
     }
 }
 
-fn nginx(pair: &Pair) -> Server {
+/// nginx with the folder `boot` of the run on port 80.
+pub(crate) fn nginx(pair: &Pair) -> Server {
     let folder = pair.path("nginx");
     std::fs::create_dir_all(&folder).expect("the run's folder is ours");
     let folder = folder.display();

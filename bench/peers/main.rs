@@ -19,6 +19,7 @@ mod http;
 mod meter;
 mod notes;
 mod pair;
+mod storm;
 mod tftp;
 
 use std::fmt::Write as _;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use comparisons::COMPARISONS;
 use notes::Notes;
+use storm::Storm;
 
 /// Reveille beside its peers and the kernel's ceilings, in turn, in one run.
 #[derive(Debug, Parser)]
@@ -43,9 +45,14 @@ struct Arguments {
     /// Only these contenders.
     #[arg(long)]
     only: Vec<String>,
+    /// Leave out the round in which system calls are counted.
+    #[arg(long)]
+    uncounted: bool,
     /// Also write each comparison into a dated file of this folder (bench/runs).
     #[arg(long)]
     save: Option<PathBuf>,
+    #[command(flatten)]
+    storm: Storm,
 }
 
 fn main() -> ExitCode {
@@ -58,7 +65,8 @@ fn main() -> ExitCode {
         count += 1;
         let notes = Notes::take();
         let date = notes.date();
-        let results = (comparison.contest)().run(arguments.rounds, &arguments.only);
+        let contest = (comparison.contest)(&arguments.storm);
+        let results = contest.run(arguments.rounds, &arguments.only, !arguments.uncounted);
         let mut report = String::new();
         write!(report, "{results}\n{}", notes.finish()).expect("a string takes everything");
         println!("\n{report}");

@@ -36,12 +36,12 @@ pub(crate) struct Used {
 impl Meter {
     /// Starts to look at a server.
     pub(crate) fn start(server: &Server, round: Round) -> Self {
-        let process = server.id();
+        let processes = server.ids();
         let system_calls = match round {
-            Round::Counted => Some(start_counting(process)),
+            Round::Counted => Some(start_counting(&processes)),
             Round::Timed => None,
         };
-        let mut watch = Watch::new(process);
+        let mut watch = Watch::new(processes);
         let is_over = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&is_over);
         let watch = std::thread::spawn(move || {
@@ -68,10 +68,10 @@ impl Meter {
     }
 }
 
-/// A process and its children, looked at now and then: what a child has used is lost with it if
+/// Processes and their children, looked at now and then: what a child has used is lost with it if
 /// its parent does not wait for it.
 struct Watch {
-    process: u32,
+    processes: Vec<u32>,
     ticks_before: u64,
     /// CPU time of each process when it was seen last.
     ticks: BTreeMap<u32, u64>,
@@ -80,15 +80,16 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(process: u32) -> Self {
-        let mut watch = Self { process, ticks_before: 0, ticks: BTreeMap::new(), memory_kib: 0.0 };
+    fn new(processes: Vec<u32>) -> Self {
+        let ticks = BTreeMap::new();
+        let mut watch = Self { processes, ticks_before: 0, ticks, memory_kib: 0.0 };
         watch.look();
         watch.ticks_before = watch.ticks.values().sum();
         watch
     }
 
     fn look(&mut self) {
-        let family = family(self.process);
+        let family = family(&self.processes);
         for id in &family {
             if let Some(ticks) = cpu_ticks(*id) {
                 self.ticks.insert(*id, ticks);
@@ -99,9 +100,9 @@ impl Watch {
     }
 }
 
-/// A process and all its descendants.
-fn family(process: u32) -> Vec<u32> {
-    let mut members = vec![process];
+/// Processes and all their descendants.
+fn family(processes: &[u32]) -> Vec<u32> {
+    let mut members = processes.to_vec();
     let mut next = 0;
     // Ends: processes have no cycles, and none forks without end.
     while let Some(id) = members.get(next).copied() {
@@ -132,10 +133,11 @@ fn memory_kib(process: u32) -> f64 {
     lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).sum()
 }
 
-/// Counts what a process, its threads and their children call from now on.
-fn start_counting(process: u32) -> Child {
+/// Counts what processes, their threads and their children call from now on.
+fn start_counting(processes: &[u32]) -> Child {
+    let processes: Vec<_> = processes.iter().map(u32::to_string).collect();
     let mut command = Command::new("perf");
-    command.args(["stat", "-x", ",", "-e", EVENT, "-p", &process.to_string()]);
+    command.args(["stat", "-x", ",", "-e", EVENT, "-p", &processes.join(",")]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let child = command.spawn().expect("perf is installed (scripts/install-packages bench)");
     // It opens its counters first and then waits: when it waits, it counts.

@@ -30,6 +30,7 @@ pub(crate) struct Pair {
     server: Namespace,
     client: Namespace,
     folder: TempDir,
+    memory: TempDir,
 }
 
 /// How clients reach the server.
@@ -44,6 +45,8 @@ pub(crate) enum Path {
 /// A server that runs; its end is the end of this.
 pub(crate) struct Server {
     process: Process,
+    /// What serves beside it.
+    others: Vec<Process>,
 }
 
 impl Pair {
@@ -60,11 +63,32 @@ impl Pair {
         let kind = refused.map_err(|error| error.kind());
         assert!(matches!(kind, Err(ErrorKind::ConnectionRefused)), "the cable works: {kind:?}");
         let folder = tempfile::Builder::new().prefix("reveille-peers-").tempdir();
-        Self { server, client, folder: folder.expect("a temporary folder can be made") }
+        let folder = folder.expect("a temporary folder can be made");
+        let memory = tempfile::Builder::new().prefix("reveille-peers-").tempdir_in("/dev/shm");
+        let memory = memory.expect("Linux has a file system in memory");
+        std::fs::create_dir(folder.path().join("logs")).expect("the run's folder is ours");
+        Self { server, client, folder, memory }
+    }
+
+    /// Lets the clients' host be as many machines as there are leases: every address of
+    /// 10.77.0.0/16 but the server's is its own.
+    pub(crate) fn become_machines(&self) {
+        self.client.ip("route add local 10.77.0.0/16 dev lo");
+        self.client.ip(&format!("route add {SERVER} dev eth0 src {CLIENT} table local"));
+        self.client.ip(&format!("route add {SERVER} dev eth0 src {CLIENT}"));
+        // Ten thousand entries do not fit into a kernel's table of neighbours as it comes, and
+        // asking for them is not what is measured: one neighbour is the way to all of them.
+        self.server.ip(&format!("route add {CLIENT} dev eth0"));
+        self.server.ip(&format!("route add 10.77.0.0/16 via {CLIENT} dev eth0"));
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// A path in memory, for what a server writes while it is measured.
+    pub(crate) fn in_memory(&self, name: &str) -> PathBuf {
+        self.memory.path().join(name)
     }
 
     /// Writes a file and tells its path.
@@ -90,7 +114,11 @@ impl Pair {
 
     /// Starts a server.
     pub(crate) fn start(&self, command: Command) -> Server {
-        Server { process: Process::start(command, &self.path("server.log")) }
+        // taskset -c CORES PROGRAM …
+        let program = command.get_args().nth(2).map(PathBuf::from).unwrap_or_default();
+        let log = self.path("logs").join(program.file_name().unwrap_or_default());
+        let process = Process::start(command, &log);
+        Server { process, others: Vec::new() }
     }
 
     /// Starts Reveille with a configuration and so many shards, each on a core of its own, and
@@ -187,9 +215,17 @@ impl Server {
         self.process.wait_for(text, START).unwrap_or_else(|timeout| panic!("{timeout:?}"));
     }
 
-    /// The process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.process.id()
+    /// This one and another that serves beside it, as one.
+    pub(crate) fn beside(mut self, other: Self) -> Self {
+        self.others.push(other.process);
+        self.others.extend(other.others);
+        self
+    }
+
+    /// The process ids.
+    pub(crate) fn ids(&self) -> Vec<u32> {
+        let others = self.others.iter().map(Process::id);
+        std::iter::once(self.process.id()).chain(others).collect()
     }
 }
 
