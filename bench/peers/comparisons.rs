@@ -104,6 +104,12 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         contest: |_| over_cable(1000, MIB),
     },
     Comparison {
+        name: "http-alone",
+        is_long: false,
+        about: "HTTP, a single connection, 217 bytes",
+        contest: |_| over_cable(1, 217),
+    },
+    Comparison {
         name: "http-script",
         is_long: false,
         about: "HTTP, 64 connections, 217 bytes",
@@ -135,6 +141,12 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         is_long: false,
         about: "DHCP exchanges per second, 64 at a time, 10,000 clients",
         contest: |_| dhcp::contest_of_exchanges(64),
+    },
+    Comparison {
+        name: "dhcp-calm",
+        is_long: false,
+        about: "DHCP latency, one exchange at a time, 10,000 clients",
+        contest: |_| dhcp::contest_of_exchanges(1),
     },
     Comparison {
         name: "dhcp-perfdhcp",

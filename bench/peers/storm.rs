@@ -7,6 +7,7 @@
 
 mod servers;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use clap::Args;
 use reveille_loadgen::client::{Journey, Machine, Options};
 use reveille_loadgen::fleet::Fleet;
 use reveille_loadgen::record::{Host, Member, Plan, Run, StageRecord};
+use reveille_loadgen::report::json;
 use reveille_loadgen::scenario::{Mix, Ramp, Scenario};
 
 use crate::contest::{Contender, Contest, Figure, Measured, Round};
@@ -39,18 +41,21 @@ pub(crate) struct Storm {
     /// Whoever is not up by then has lost.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     limit: u64,
+    /// Also write the record of each storm into this folder, for `loadgen compare`.
+    #[arg(long, value_name = "FOLDER")]
+    records: Option<PathBuf>,
 }
 
 impl Storm {
     pub(crate) fn contest(&self) -> Contest {
-        let Self { clients, profile, kernel, initrd, limit } = self;
+        let Self { clients, profile, kernel, initrd, limit, .. } = self;
         let title = format!(
             "Storm: {clients} machines ({profile}) at once, boot program 1 MiB, kernel {kernel} \
              MiB, initrd {initrd} MiB, {limit} s at most"
         );
         let contender = |name, start: fn(&Pair) -> Server| {
             let storm = self.clone();
-            Contender::new(name, move |round| storm.measure(start, round))
+            Contender::new(name, move |round| storm.measure(name, start, round))
         };
         let contenders = vec![
             contender("dnsmasq + nginx", servers::dnsmasq_and_nginx),
@@ -59,14 +64,18 @@ impl Storm {
         Contest { title, contenders }
     }
 
-    fn measure(&self, start: fn(&Pair) -> Server, round: Round) -> Measured {
+    fn measure(&self, name: &str, start: fn(&Pair) -> Server, round: Round) -> Measured {
         let pair = Pair::new();
         pair.become_machines();
         servers::write_site(&pair, self.kernel << 20, self.initrd << 20);
         let server = start(&pair);
         let meter = Meter::start(&server, round);
-        let run = pair.load(Path::Cable, || self.run());
+        let run = pair.load(Path::Cable, || self.run(name));
         let used = meter.stop();
+        if let Some(folder) = &self.records {
+            let path = folder.join(format!("{name} {round:?}.json"));
+            json::write(&run, &path).unwrap_or_else(|error| panic!("--records: {error:#}"));
+        }
         let failures = run.failures.iter().map(|failure| {
             let kinds = failure.examples.iter().map(|example| example.model.as_str());
             let kind = kinds.min().unwrap_or("machine");
@@ -88,7 +97,7 @@ impl Storm {
         Measured { figures: figures(&run, used, round), remarks }
     }
 
-    fn run(&self) -> Run {
+    fn run(&self, name: &str) -> Run {
         let scenario = Scenario {
             clients: self.clients,
             mix: Mix::parse(&self.profile).unwrap_or_else(|error| panic!("--profile: {error}")),
@@ -113,7 +122,7 @@ impl Storm {
                 is_straggler: machine.is_straggler(),
             });
             Plan {
-                title: String::new(),
+                title: format!("{} machines ({}) against {name}", self.clients, self.profile),
                 started: String::new(),
                 scenario: Vec::new(),
                 host: Host::default(),
