@@ -35,7 +35,7 @@ demo: ## A virtual machine boots from power-on to user space, then ten thousand 
 .PHONY: bench
 bench: ## Time the codecs and the engines, and count all their instructions (10 minutes)
 	scripts/install-packages bench
-	cargo test --locked --package reveille-bench --test counts -- --include-ignored
+	REVEILLE_COUNT_CROWDS=1 cargo test --locked --package reveille-bench --test counts
 	cargo bench --locked --package reveille-bench
 
 .PHONY: peers

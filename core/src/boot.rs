@@ -59,8 +59,9 @@ impl Plan {
 /// Decides what `client` loads from `server` (our address as it reaches us).
 ///
 /// `others` are the architectures it can boot besides `client.arch`, preferred first; the first
-/// that we have a program for wins. `http` tells whether an iPXE can load by HTTP. Facts that only iPXE can report may
-/// be needed to choose a profile: then firmware loads iPXE, and iPXE a script that asks for them.
+/// that we have a program for wins. `http` tells whether an iPXE can load by HTTP. Facts that only
+/// iPXE can report may be needed to choose a profile: then firmware loads iPXE, and iPXE a script
+/// that asks for them.
 pub fn plan(
     view: &View,
     server: Ipv4Addr,

@@ -239,3 +239,47 @@ impl EventQueue {
         self.lost
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn numbered(number: u64) -> Event {
+        let client = Client { mac: None, address: None };
+        Event { at: Instant::from_nanos(number), client, kind: EventKind::Up }
+    }
+
+    proptest! {
+        /// Whatever the order of pushes and pops: the newest are kept, in order, the rest counted.
+        #[test]
+        fn a_queue_keeps_the_newest(
+            capacity in 1_usize..9,
+            pushes in prop::collection::vec(any::<bool>(), 0..200),
+        ) {
+            let mut queue = EventQueue::new(capacity);
+            let (mut model, mut lost) = (VecDeque::new(), 0);
+            for (number, push) in (0..).zip(pushes) {
+                if push {
+                    if model.len() == capacity {
+                        model.pop_front();
+                        lost += 1;
+                    }
+                    model.push_back(number);
+                    queue.push(numbered(number));
+                } else {
+                    let popped = queue.pop().map(|event| event.at.as_nanos());
+                    prop_assert_eq!(popped, model.pop_front());
+                }
+            }
+            prop_assert_eq!(queue.lost(), lost);
+            while let Some(number) = model.pop_front() {
+                prop_assert_eq!(queue.pop().map(|event| event.at.as_nanos()), Some(number));
+            }
+            prop_assert!(queue.pop().is_none());
+        }
+    }
+}

@@ -184,7 +184,7 @@ pub const HTTP_BODY_BYTES_MAX: u64 = 64 * 1024;
 pub const ETAG_BYTES_MAX: usize = 80;
 
 /// Events that an engine holds until its driver takes them.
-pub const EVENTS_MAX: usize = 4096;
+pub const EVENTS_MAX: usize = 16_384;
 
 /// Bytes of a file name in an event; a longer one is cut.
 pub const EVENT_NAME_BYTES: usize = 80;

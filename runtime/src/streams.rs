@@ -521,8 +521,9 @@ const BUFFERS: u16 = 512;
 /// Bytes of a receive buffer.
 const BUFFER_BYTES: usize = 4096;
 
-/// How long the last send of a connection may take after the engine closed it.
-const CLOSING_MAX: Duration = Duration::from_secs(30);
+/// How long the last send of a connection may take after the engine closed it. Whoever is closed
+/// in the middle of a send is slow, and others need the place.
+const CLOSING_MAX: Duration = Duration::from_secs(2);
 
 /// How long a peer may take to close its side. Its own close ends the wait.
 const LINGERING_MAX: Duration = Duration::from_secs(2);

@@ -207,9 +207,10 @@ impl Pacing {
     }
 
     /// Bytes of one piece: with a slow rate small ones, so that a slow network card need not take
-    /// a whole piece at the speed of the wire.
+    /// a whole piece at the speed of the wire, and nobody waits long for the others' pieces.
     pub(super) fn chunk_bytes(&self) -> u32 {
-        let Some(rate) = self.rates.client else { return limits::STREAM_CHUNK_BYTES };
+        let rates = self.rates.client.into_iter().chain(self.rates.total);
+        let Some(rate) = rates.min() else { return limits::STREAM_CHUNK_BYTES };
         let bytes = u32::try_from(rate.bytes_in(PIECE_TIME)).unwrap_or(u32::MAX);
         bytes.clamp(PIECE_BYTES_MIN, limits::STREAM_CHUNK_BYTES)
     }

@@ -56,7 +56,8 @@ pub(super) enum State {
         /// What to answer then.
         answer: Answer,
     },
-    /// The answer waits for others to be served; until [`crate::limits::HTTP_TURN_MAX`] after the request.
+    /// The answer waits for others to be served, until [`crate::limits::HTTP_TURN_MAX`] after the
+    /// request.
     Waiting {
         /// The answer.
         answer: Answer,

@@ -55,6 +55,10 @@ impl Admission {
     pub(super) const fn leave(&mut self, bytes: u64) {
         assert!(self.flight_bytes >= bytes, "who leaves has entered");
         self.flight_bytes -= bytes;
+        // What a crowd taught is no measure for whoever comes alone afterwards.
+        if self.flight_bytes == 0 {
+            self.cycle_ns = 0;
+        }
     }
 
     /// `slot` has to wait.

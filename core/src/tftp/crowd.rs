@@ -152,7 +152,8 @@ impl TftpServer {
 
     /// What one send may be.
     pub(super) fn send_limits(&self) -> SendLimits {
-        let burst_bytes = match self.rates.client {
+        let rates = self.rates.client.into_iter().chain(self.rates.total);
+        let burst_bytes = match rates.min() {
             Some(rate) => u32::try_from(rate.bytes_in(BURST)).unwrap_or(u32::MAX),
             None => u32::MAX,
         };

@@ -119,6 +119,10 @@ impl TftpServer {
                 self.make_place(datagram.source.ip(), now)?;
                 Content { source: Source::Image(file.image), len: file.len }
             }
+            // A document waits for nobody: its buffer is one of few.
+            Resource::Document(_) if self.sources.is_at_bound(datagram.source.ip()) => {
+                return Err(Discard::Overload);
+            }
             Resource::Document(kind) => {
                 self.make_place(datagram.source.ip(), now)?;
                 match self.render(datagram, kind, claims, view) {

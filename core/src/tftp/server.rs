@@ -169,6 +169,8 @@ impl TftpServer {
     fn on_error(&mut self, datagram: &Datagram<'_>, now: Instant) -> Result<(), Discard> {
         let slot = self.transfer_of(datagram).ok_or(Discard::UnknownSession)?;
         self.end(slot, Outcome::Aborted, now);
+        // Whoever breaks off is there.
+        self.begin_held(datagram.source.ip(), now);
         Ok(())
     }
 
@@ -294,17 +296,19 @@ impl TftpServer {
         }
         self.guard.remember(session.subject.digest);
         self.guard.remember(self.tail_digest(session.path.socket, client));
-        let ended = EventKind::TransferEnded {
-            protocol: Protocol::Tftp,
-            name: session.subject.name,
-            bytes: session.bytes_acked(),
-            took: now - session.started(),
-            retransmits: session.retransmits(),
-            outcome,
-        };
-        self.tell(session.subject.mac, client.ip(), ended, now);
-        // Nobody answers for an address that is silent.
-        if outcome != Outcome::TimedOut {
+        // What has never begun has no end: nobody was told of it.
+        if !session.is_waiting() {
+            let ended = EventKind::TransferEnded {
+                protocol: Protocol::Tftp,
+                name: session.subject.name,
+                bytes: session.bytes_acked(),
+                took: now - session.started(),
+                retransmits: session.retransmits(),
+                outcome,
+            };
+            self.tell(session.subject.mac, client.ip(), ended, now);
+        }
+        if session.is_confirmed() {
             self.begin_held(client.ip(), now);
         }
     }

@@ -459,8 +459,9 @@ impl Session {
         }
     }
 
-    /// How often the same thing is sent, early sends beside the usual ones. A forged request must not make us send much to its
-    /// victim (RFC 1350 has no proof of address), a client that is there gets half a minute.
+    /// How often the same thing is sent, early sends beside the usual ones. A forged request must
+    /// not make us send much to its victim (RFC 1350 has no proof of address), a client that is
+    /// there gets half a minute.
     fn sends_max(&self, window: &Window) -> u8 {
         match self.granted.timeout_s {
             _ if !self.confirmed => UNCONFIRMED_SENDS_MAX,

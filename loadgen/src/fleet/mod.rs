@@ -149,7 +149,7 @@ impl<'s> Fleet<'s> {
     /// the server has answered is not kept waiting here.
     fn take_completions(&mut self, completions: &mut Vec<Completion>) -> anyhow::Result<()> {
         for _ in 0..PASSES_MAX {
-            self.take_frames(completions)?;
+            let more_frames = self.take_frames(completions)?;
             self.ring.reap(completions);
             self.now = self.clock.now();
             let mut datagrams = 0;
@@ -161,7 +161,7 @@ impl<'s> Fleet<'s> {
             self.packets.publish();
             self.pieces.publish();
             self.arm_again()?;
-            if datagrams < PACKETS_PER_ENTER {
+            if datagrams < PACKETS_PER_ENTER && !more_frames {
                 break;
             }
             self.ring.enter(Duration::ZERO)?;
@@ -169,8 +169,8 @@ impl<'s> Fleet<'s> {
         Ok(())
     }
 
-    /// Hands machines the frames that came for them.
-    fn take_frames(&mut self, completions: &mut Vec<Completion>) -> anyhow::Result<()> {
+    /// Hands machines the frames that came for them; tells whether there may be more.
+    fn take_frames(&mut self, completions: &mut Vec<Completion>) -> anyhow::Result<bool> {
         for _ in 0..PASSES_MAX {
             self.frame_ring.enter(Duration::ZERO)?;
             self.frame_ring.reap(completions);
@@ -193,10 +193,10 @@ impl<'s> Fleet<'s> {
             }
             self.frames.publish();
             if frames < PACKETS_PER_ENTER {
-                break;
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn finish(self) -> Run {

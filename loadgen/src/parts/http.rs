@@ -4,7 +4,7 @@ mod head;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -265,8 +265,9 @@ impl<'l> Run<'l> {
         connection.partial.clear();
         let name = connection.name(index) | CONNECT;
         self.ring.connect(socket.as_raw_fd(), name, self.load.server)?;
-        // The old socket, if there is one, is closed here.
-        connection.socket = Some(socket);
+        if let Some(old) = connection.socket.replace(socket) {
+            self.ring.close(old.into_raw_fd(), NAMELESS)?;
+        }
         self.connecting += 1;
         Ok(())
     }
@@ -370,10 +371,7 @@ impl<'l> Run<'l> {
                 self.connections[index].state = State::Idle;
                 if self.started { self.ask(index) } else { Ok(()) }
             }
-            Err(errno) => {
-                self.fail(index, format!("connect: {}", errno_text(Some(errno))));
-                Ok(())
-            }
+            Err(errno) => self.fail(index, format!("connect: {}", errno_text(Some(errno)))),
         }
     }
 
@@ -397,17 +395,14 @@ impl<'l> Run<'l> {
                     return Ok(());
                 }
                 Ok(None) => {
-                    self.fail(index, "a response head without an end".to_owned());
-                    return Ok(());
+                    return self.fail(index, "a response head without an end".to_owned());
                 }
                 Err(reason) => {
-                    self.fail(index, reason.to_owned());
-                    return Ok(());
+                    return self.fail(index, reason.to_owned());
                 }
             };
             if head.status != 200 {
-                self.fail(index, format!("status {}", head.status));
-                return Ok(());
+                return self.fail(index, format!("status {}", head.status));
             }
             self.body_bytes = head.content_length;
             connection.closes = head.closes;
@@ -416,19 +411,16 @@ impl<'l> Run<'l> {
         }
         let State::Body { received, len } = connection.state else {
             let reason = "bytes that nobody asked for".to_owned();
-            self.fail(index, reason);
-            return Ok(());
+            return self.fail(index, reason);
         };
         if let Body::Verify(file) = &self.load.body {
             let first = received as usize;
             if len != file.len() as u64 || file.get(first..first + bytes.len()) != Some(bytes) {
-                self.fail(index, "bytes that are not those of the file".to_owned());
-                return Ok(());
+                return self.fail(index, "bytes that are not those of the file".to_owned());
             }
         }
         if received + bytes.len() as u64 > len {
-            self.fail(index, "more bytes than announced".to_owned());
-            return Ok(());
+            return self.fail(index, "more bytes than announced".to_owned());
         }
         connection.count(bytes.len() as u64);
         if self.completes(index) {
@@ -465,15 +457,18 @@ impl<'l> Run<'l> {
             self.reconnects += 1;
             return self.connect(index);
         }
-        self.fail(index, reason.to_owned());
-        Ok(())
+        self.fail(index, reason.to_owned())
     }
 
-    fn fail(&mut self, index: usize, reason: String) {
+    /// Gives a connection up. What is queued for its socket goes first, so the ring closes it.
+    fn fail(&mut self, index: usize, reason: String) -> anyhow::Result<()> {
         *self.failures.entry(reason).or_default() += 1;
         let connection = &mut self.connections[index];
         connection.state = State::Failed;
-        connection.socket = None;
+        if let Some(socket) = connection.socket.take() {
+            self.ring.close(socket.into_raw_fd(), NAMELESS)?;
+        }
+        Ok(())
     }
 
     fn outcome(self) -> HttpOutcome {

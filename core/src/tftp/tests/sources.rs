@@ -2,6 +2,7 @@
 //! the others.
 
 use super::*;
+use crate::wire::tftp::OptionName::BlockSize;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -70,7 +71,21 @@ fn who_is_held_back_and_silent_leaves() {
         lab.poll_all();
     }
     assert_eq!(lab.server.sessions(), 0);
-    assert_eq!(lab.outcomes(), [Outcome::TimedOut; 4]);
+    // The fourth never began, so nothing is told of its end.
+    assert_eq!(lab.outcomes(), [Outcome::TimedOut; 3]);
+}
+
+#[test]
+fn a_client_that_breaks_off_lets_the_next_begin() {
+    let mut lab = strict(64);
+    for port in 1000..1004 {
+        lab.ask(client(port), &rrq("5000000000", &[(BlockSize, 1468)])).unwrap();
+    }
+    let offered = lab.poll_all();
+    assert_eq!(offered.len(), 3);
+    let error = b"\0\x05\0\x08User aborted the transfer\0";
+    lab.deliver(offered[0].socket, offered[0].to, error).unwrap();
+    assert_eq!(ports(&lab.poll_all()), [1003]);
 }
 
 #[test]
