@@ -1,16 +1,17 @@
 //! How long a client takes to answer, and how soon its silence means a loss (RFC 6298).
 
-use core::time::Duration;
+use crate::time::Instant;
 
 /// The round trip of one transfer, as its acknowledgements show it: smoothed, and how much it
-/// varies, both in microseconds. Zero until something was measured.
+/// varies, both in units of 1,024 ns, since this is done for every acknowledgement and divisions
+/// are dear. Zero until something was measured.
 ///
 /// What is measured begins with the client's acknowledgement before and so includes the time that
 /// the answer waited here: an estimate that is too long only makes us more patient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RoundTrip {
-    smoothed_us: u32,
-    variation_us: u32,
+    smoothed: u32,
+    variation: u32,
 }
 
 /// Waits for an answer that come before the usual ones.
@@ -19,49 +20,56 @@ pub(super) struct EarlyWaits {
     /// How many.
     pub(super) count: u8,
     /// The first; each further one is twice as long.
-    pub(super) first: Duration,
+    pub(super) first_ns: u64,
 }
 
 impl RoundTrip {
-    /// The client has answered after `took` what was sent once: what was sent again may be
+    /// The client, heard at `asked`, has answered what was sent once since: what was sent again may be
     /// answered twice, and nobody knows which answer comes (Karn's algorithm, RFC 6298 §3).
-    pub(super) fn on_answer(&mut self, took: Duration) {
-        let sample_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).clamp(1, SAMPLE_US_MAX);
-        if self.smoothed_us == 0 {
-            *self = Self { smoothed_us: sample_us, variation_us: sample_us / 2 };
+    pub(super) fn on_answer(&mut self, asked: Instant, now: Instant) {
+        let took = now.as_nanos().saturating_sub(asked.as_nanos()) >> UNIT_BITS;
+        let sample = u32::try_from(took).unwrap_or(u32::MAX).clamp(1, SAMPLE_MAX);
+        if self.smoothed == 0 {
+            *self = Self { smoothed: sample, variation: sample / 2 };
             return;
         }
-        let deviation_us = self.smoothed_us.abs_diff(sample_us);
-        self.variation_us = self.variation_us - self.variation_us / 4 + deviation_us / 4;
-        self.smoothed_us = self.smoothed_us - self.smoothed_us / 8 + sample_us / 8;
+        let deviation = self.smoothed.abs_diff(sample);
+        self.variation = self.variation - self.variation / 4 + deviation / 4;
+        self.smoothed = self.smoothed - self.smoothed / 8 + sample / 8;
     }
 
-    /// The waits before the `usual` first one.
-    pub(super) fn early_waits(self, usual: Duration) -> EarlyWaits {
-        if self.smoothed_us == 0 {
-            return EarlyWaits { count: 0, first: usual };
+    /// The waits before the `usual_ns` first one.
+    pub(super) const fn early_waits(self, usual_ns: u64) -> EarlyWaits {
+        if self.smoothed == 0 {
+            return EarlyWaits { count: 0, first_ns: usual_ns };
         }
-        let wait_us = u64::from(self.smoothed_us) + 4 * u64::from(self.variation_us);
-        let first = Duration::from_micros(wait_us).max(EARLY_MIN);
-        let (mut count, mut wait) = (0, first);
+        let wait = self.smoothed as u64 + 4 * self.variation as u64;
+        let wait_ns = wait << UNIT_BITS;
+        let first_ns = if wait_ns > EARLY_MIN_NS { wait_ns } else { EARLY_MIN_NS };
+        let (mut count, mut wait_ns) = (0, first_ns);
         // Ends: it doubles from a quarter of a second.
-        while wait < usual {
-            wait *= 2;
+        while wait_ns < usual_ns {
+            wait_ns *= 2;
             count += 1;
         }
-        EarlyWaits { count, first }
+        EarlyWaits { count, first_ns }
     }
 }
 
 /// No wait is shorter, however quick the answers were: boot ROMs stop for a moment to draw or to
 /// write.
-const EARLY_MIN: Duration = Duration::from_millis(250);
+const EARLY_MIN_NS: u64 = 250_000_000;
 
-/// Longer pauses count no more than this.
-const SAMPLE_US_MAX: u32 = 60_000_000;
+/// Longer pauses count no more than this: a minute.
+const SAMPLE_MAX: u32 = 58_600_000;
+
+/// A unit of time is 2¹⁰ ns.
+const UNIT_BITS: u32 = 10;
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
 
     const USUAL: Duration = Duration::from_secs(1);
@@ -70,10 +78,10 @@ mod tests {
     fn after(samples: impl IntoIterator<Item = Duration>) -> (u8, Duration) {
         let mut round_trip = RoundTrip::default();
         for sample in samples {
-            round_trip.on_answer(sample);
+            round_trip.on_answer(Instant::ZERO, Instant::ZERO + sample);
         }
-        let EarlyWaits { count, first } = round_trip.early_waits(USUAL);
-        (count, first)
+        let EarlyWaits { count, first_ns } = round_trip.early_waits(1_000_000_000);
+        (count, Duration::from_nanos(first_ns))
     }
 
     #[test]
@@ -94,6 +102,6 @@ mod tests {
         let (count, wait) = after([100 * MS, 300 * MS].into_iter().cycle().take(50));
         assert!(count == 1 && (500 * MS..700 * MS).contains(&wait), "{count} from {wait:?}");
         assert_eq!(after([1500 * MS; 50]).0, 0);
-        assert_eq!(after([Duration::MAX; 50]).0, 0);
+        assert_eq!(after([1000 * USUAL; 50]).0, 0);
     }
 }

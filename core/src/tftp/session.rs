@@ -247,7 +247,7 @@ impl Session {
             Ack::Unsent => return Err(Discard::Suspect),
         }
         if ack == Ack::Progress && is_first_answer {
-            self.round_trip.on_answer(now - self.heard);
+            self.round_trip.on_answer(self.heard, now);
         }
         self.confirmed = true;
         self.heard = now;
@@ -439,7 +439,7 @@ impl Session {
         let earlier = sends.saturating_sub(1);
         let wait = match self.granted.timeout_s {
             Some(seconds) if self.confirmed => Duration::from_secs(u64::from(seconds)),
-            _ if earlier < early.count => early.first * (1 << earlier),
+            _ if earlier < early.count => Duration::from_nanos(early.first_ns << earlier),
             Some(_) | None => {
                 RETRY_FIRST * (1 << u32::from(earlier - early.count).min(RETRY_DOUBLINGS_MAX))
             }
@@ -453,7 +453,7 @@ impl Session {
     fn early_waits(&self, window: &Window) -> EarlyWaits {
         let is_known = self.confirmed && window.acked() >= KNOWN_BLOCKS_MIN;
         if is_known && self.granted.timeout_s.is_none() && !window.last_is_out() {
-            self.round_trip.early_waits(RETRY_FIRST)
+            self.round_trip.early_waits(RETRY_FIRST_NS)
         } else {
             UNKNOWN
         }
@@ -586,9 +586,11 @@ fn head_bytes(len: usize) -> u16 {
 }
 
 /// First wait for an answer. Firmware itself repeats after 0.11 to 5 s.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_FIRST: Duration = Duration::from_nanos(RETRY_FIRST_NS);
+/// See [`RETRY_FIRST`].
+const RETRY_FIRST_NS: u64 = 1_000_000_000;
 /// A client about which nothing is known.
-const UNKNOWN: EarlyWaits = EarlyWaits { count: 0, first: RETRY_FIRST };
+const UNKNOWN: EarlyWaits = EarlyWaits { count: 0, first_ns: RETRY_FIRST_NS };
 /// A client's round trip is trusted when so many blocks have arrived.
 const KNOWN_BLOCKS_MIN: u64 = 4;
 /// How long a gap may be an echo: some round trips of a boot network, and nothing beside the
