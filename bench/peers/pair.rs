@@ -192,13 +192,12 @@ impl Pair {
 
     /// Datagrams that arrived at a client whose receive buffer was full, since the pair was made.
     pub(crate) fn client_overflows(&self) -> f64 {
-        let table = self.client.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp"));
-        let table = table.expect("the kernel counts");
-        let mut lines = table.lines().filter(|line| line.starts_with("Udp: "));
-        let (names, values) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
-        let mut columns = names.split_whitespace().zip(values.split_whitespace());
-        let (_, count) = columns.find(|(name, _)| *name == "RcvbufErrors").expect("it is counted");
-        count.parse().expect("it is a number")
+        counter(&self.client, "Udp: ", "RcvbufErrors")
+    }
+
+    /// TCP segments that the server's host has sent again, since the pair was made.
+    pub(crate) fn segments_sent_again(&self) -> f64 {
+        counter(&self.server, "Tcp: ", "RetransSegs")
     }
 
     /// A command of the clients, on core 1.
@@ -227,6 +226,17 @@ impl Server {
         let others = self.others.iter().map(Process::id);
         std::iter::once(self.process.id()).chain(others).collect()
     }
+}
+
+/// A counter of a host's kernel (`/proc/net/snmp`).
+fn counter(host: &Namespace, protocol: &str, name: &str) -> f64 {
+    let table = host.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp"));
+    let table = table.expect("the kernel counts");
+    let mut lines = table.lines().filter(|line| line.starts_with(protocol));
+    let (names, values) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+    let mut columns = names.split_whitespace().zip(values.split_whitespace());
+    let (_, count) = columns.find(|(column, _)| *column == name).expect("it is counted");
+    count.parse().expect("it is a number")
 }
 
 /// The daemon: `$REVEILLE_BINARY`, else what cargo built beside this program.

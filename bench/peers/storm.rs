@@ -94,6 +94,8 @@ impl Storm {
                 model.resent
             )
         }));
+        let again = pair.segments_sent_again();
+        remarks.push(format!("{again} TCP segments sent again by the server's kernel"));
         Measured { figures: figures(&run, used, round), remarks }
     }
 
