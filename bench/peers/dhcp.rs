@@ -174,6 +174,8 @@ fn exchange(report: &str, name: &str) -> (f64, f64) {
 }
 
 fn isc_dhcpd(pair: &Pair) -> Server {
+    // It reads frames.
+    pair.keep_packets_apart();
     let configuration = format!(
         "authoritative;\nping-check false;\ndefault-lease-time 3600;\n\
          subnet 10.0.0.0 netmask 255.0.0.0 {{\n  range {};\n  option routers {SERVER};\n}}\n",

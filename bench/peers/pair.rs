@@ -91,6 +91,12 @@ impl Pair {
         self.memory.path().join(name)
     }
 
+    /// Lets every datagram of the clients be a packet on the cable. Otherwise what is sent at once
+    /// may travel as one (UDP_SEGMENT), which sockets take apart, but packet sockets do not.
+    pub(crate) fn keep_packets_apart(&self) {
+        self.client.ip("link set eth0 gso_max_segs 1");
+    }
+
     /// Writes a file and tells its path.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
