@@ -61,6 +61,9 @@ impl Lab {
         client.ip("route add local 10.77.0.0/16 dev lo")?;
         client.ip(&format!("route add {SERVER} dev {INTERFACE} src {CLIENT} table local"))?;
         client.ip(&format!("route add {SERVER} dev {INTERFACE} src {CLIENT}"))?;
+        // Servers ask whether an address is free before they give it away (ICMP echo): nobody
+        // answers for machines that are still off.
+        client.run(|| fs::write(ECHO_IGNORED, "1"))?.context(ECHO_IGNORED)?;
         // Ten thousand entries do not fit into a kernel's table of neighbours as it comes, and
         // asking for them is not what is looked at: one neighbour is the way to all of them.
         server.ip(&format!("route add {CLIENT} dev {INTERFACE}"))?;
@@ -224,6 +227,18 @@ impl Namespace {
         Ok(command)
     }
 
+    /// Does `work` on a thread in this namespace.
+    fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| -> anyhow::Result<T> {
+                let kind = Some(LinkNameSpaceType::Network);
+                rustix::thread::move_into_link_name_space(self.handle.as_fd(), kind)?;
+                Ok(work())
+            });
+            thread.join().map_err(|_| anyhow::anyhow!("a thread of the laboratory has died"))?
+        })
+    }
+
     fn ip(&self, words: &str) -> anyhow::Result<()> {
         let output = self.command("ip")?.args(words.split_whitespace()).output();
         let output = output.context("`ip` is needed (Debian: apt-get install iproute2)")?;
@@ -240,6 +255,9 @@ fn tail(log: &Path) -> String {
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }
+
+/// Whether a host leaves ICMP echo requests unanswered.
+const ECHO_IGNORED: &str = "/proc/sys/net/ipv4/icmp_echo_ignore_all";
 
 /// How often files and children are looked at while something is awaited.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

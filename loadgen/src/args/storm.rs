@@ -129,9 +129,9 @@ pub struct LabArgs {
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration)]
     pub patience: Duration,
 
-    /// Write what the server says here.
-    #[arg(long, value_name = "PATH", default_value = "/dev/null")]
-    pub log: PathBuf,
+    /// Keep what the server says here.
+    #[arg(long, value_name = "PATH")]
+    pub log: Option<PathBuf>,
 
     /// The server and its arguments. It has to stay in the foreground.
     #[arg(last = true, required = true, value_name = "COMMAND")]

@@ -53,7 +53,7 @@ pub(super) enum Task {
 }
 
 /// How long a machine that vanishes stays in its last stage.
-const VANISHES_WITHIN_MS: u32 = 1000;
+const VANISHES_WITHIN_MS: u32 = 20;
 
 impl Task {
     const fn stage(self) -> Option<Stage> {
@@ -420,7 +420,7 @@ impl Machine {
         let task = match (self.task, self.model.loader) {
             (Task::Dhcp, Loader::RaspberryPi) => {
                 self.plan.clear();
-                let mut path = Text::<16>::EMPTY;
+                let mut path = Text::<32>::EMPTY;
                 let [.., a, b, c, d] = self.identity.mac;
                 let written = write!(path, "{a:02x}{b:02x}{c:02x}{d:02x}/start4.elf");
                 debug_assert!(written.is_ok());

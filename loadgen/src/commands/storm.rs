@@ -1,6 +1,6 @@
 //! Storms, and what is said about them.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,7 +35,10 @@ pub(super) fn lab(args: &LabArgs) -> anyhow::Result<bool> {
     }
     let theirs = host::processors(&theirs)?;
     let lab = Lab::new()?;
-    let server = lab.serve(&args.command, theirs, &args.log, args.patience)?;
+    // A server that does not start says why, also to those who keep no log.
+    let unkept = tempfile::NamedTempFile::new()?;
+    let log = args.log.as_deref().unwrap_or(unkept.path());
+    let server = lab.serve(&args.command, theirs, log, args.patience)?;
     lab.enter()?;
     host::pin(ours)?;
     let scenario = args.fleet.scenario(lab::INTERFACE, Some(lab::SERVER), &[server.pid()]);
@@ -45,12 +48,22 @@ pub(super) fn lab(args: &LabArgs) -> anyhow::Result<bool> {
 pub(super) fn compare(args: &CompareArgs) -> anyhow::Result<bool> {
     let (a, b) = (report::json::read(&args.a)?, report::json::read(&args.b)?);
     let comparison = Comparison::new(&a, &b);
-    print!("{}", comparison.terminal());
     if let Some(path) = &args.html {
         report::html::write(&report::html::comparison(&comparison)?, path)?;
-        println!("with pictures: {}", path.display());
+    }
+    say(&comparison.terminal())?;
+    if let Some(path) = &args.html {
+        say(&format!("with pictures: {}\n", path.display()))?;
     }
     Ok(true)
+}
+
+/// Prints, unless the reader has gone.
+fn say(text: &str) -> std::io::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
 }
 
 /// Runs a storm and reports it. Whether all came up that were meant to.
@@ -59,6 +72,10 @@ fn execute(args: &FleetArgs, scenario: &Scenario, whom: &str) -> anyhow::Result<
     for path in [&args.json, &args.html].into_iter().flatten() {
         check_writable(path)?;
     }
+    anyhow::ensure!(
+        args.json.is_none() || args.json != args.html,
+        "--json and --html name the same file"
+    );
     let bar = std::io::stderr().is_terminal().then(|| ProgressBar::new(0));
     let journey = Arc::new(args.journey());
     let fleet = Fleet::new(scenario, &journey, |machines, kinds| {
@@ -68,8 +85,14 @@ fn execute(args: &FleetArgs, scenario: &Scenario, whom: &str) -> anyhow::Result<
     if stop::requested() {
         eprintln!("interrupted: this is what there is");
     }
-    print!("{}", report::terminal::report(&run));
+    // Before anything is printed: whoever reads that may stop reading.
     write(args, &run)?;
+    say(&report::terminal::report(&run))?;
+    for (what, path) in [("record", &args.json), ("report with pictures", &args.html)] {
+        if let Some(path) = path {
+            say(&format!("{what}: {}\n", path.display()))?;
+        }
+    }
     Ok(run.machines.all.failed == 0 && run.machines.all.unfinished == 0)
 }
 
@@ -98,11 +121,9 @@ fn plan(
 fn write(args: &FleetArgs, run: &Run) -> anyhow::Result<()> {
     if let Some(path) = &args.json {
         report::json::write(run, path)?;
-        println!("record: {}", path.display());
     }
     if let Some(path) = &args.html {
         report::html::write(&report::html::report(run)?, path)?;
-        println!("report with pictures: {}", path.display());
     }
     Ok(())
 }
