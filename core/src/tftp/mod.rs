@@ -1,10 +1,11 @@
 //! The TFTP engine: RFC 1350, with the options of RFC 2347, 2348, 2349 and 7440.
 //!
 //! - [`session`](self) is one transfer: a small state machine and the place to start reading.
-//! - `window` counts blocks, `round_trip` measures the client, `options` negotiates, `server` is the
-//!   [`crate::engine::Engine`] that finds the session for a datagram, `request` decides on new
-//!   ones, `admission` and `crowd` let them begin or wait, `sources` bounds what goes to addresses that have not proved that
-//!   they asked, `turns` decides who sends next, `guard` keeps strangers from abusing us,
+//! - `window` counts blocks, `round_trip` measures the client, `options` negotiates, `server` is
+//!   the [`crate::engine::Engine`] that finds the session for a datagram, `request` decides on new
+//!   ones, `admission` and `crowd` let them begin or wait, `sources` bounds what goes to addresses
+//!   that have not proved that they asked, `turns` decides who sends next, `guard` keeps strangers
+//!   from abusing us,
 //!   `refusal` says no.
 //!
 //! A client asks at port 69 and is answered from another port, its transfer identifier

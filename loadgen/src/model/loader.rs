@@ -3,8 +3,8 @@
 use super::{DhcpHabits, Growth, HttpHabits, TftpHabits};
 use crate::wire::dhcp4::code;
 
-/// iPXE on a BIOS. `net/udp/dhcp.c` with the timers of `config/dhcp.h` and `net/retry.c`.
-pub(super) static IPXE_BIOS: DhcpHabits = DhcpHabits {
+/// What iPXE does on a BIOS. `net/udp/dhcp.c` with the timers of `config/dhcp.h` and `net/retry.c`.
+const IPXE: DhcpHabits = DhcpHabits {
     is_ipxe: true,
     class: "PXEClient:Arch:00000:UNDI:002001",
     arch: 0,
@@ -24,26 +24,12 @@ pub(super) static IPXE_BIOS: DhcpHabits = DhcpHabits {
     proxy_port: 68,
 };
 
-/// iPXE on UEFI.
-pub(super) static IPXE_EFI: DhcpHabits = DhcpHabits {
-    is_ipxe: true,
-    class: "PXEClient:Arch:00007:UNDI:003010",
-    arch: 7,
-    ndi: [1, 3, 10],
-    parameters: IPXE_PARAMETERS,
-    size_max: 1472,
-    order: IPXE_ORDER,
-    broadcast: false,
-    wants_url: false,
-    collects: false,
-    needs_file: true,
-    overloads: false,
-    discover_ms: &[1000, 2000, 4000, 8000],
-    request_ms: &[250, 500, 1000, 2000, 4000, 8000],
-    jitter_ms: 0,
-    proxy_ms: &[250, 500, 1000, 2000],
-    proxy_port: 68,
-};
+/// iPXE on a BIOS.
+pub(super) static IPXE_BIOS: DhcpHabits = IPXE;
+
+/// iPXE on UEFI: it says so, and does the same.
+pub(super) static IPXE_EFI: DhcpHabits =
+    DhcpHabits { class: "PXEClient:Arch:00007:UNDI:003010", arch: 7, ndi: [1, 3, 10], ..IPXE };
 
 const IPXE_PARAMETERS: &[u8] = &[
     1, 3, 6, 7, 12, 15, 17, 26, 42, 43, 60, 66, 67, 119, 121, 128, 129, 130, 131, 132, 133, 134,

@@ -54,8 +54,8 @@ pub fn parse(text: &str) -> anyhow::Result<Run> {
     Ok(serde_json::from_str(text)?)
 }
 
-/// Writes a text into a file, whole or not at all. What is there and no file of its own (a device, a
-/// pipe, a link) is written to, not replaced.
+/// Writes a text into a file, whole or not at all. What is there and no file of its own (a device,
+/// a pipe, a link) is written to, not replaced.
 pub(super) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
     let name = path.display();
     let is_special = path.symlink_metadata().is_ok_and(|there| !there.is_file());
