@@ -68,6 +68,9 @@ impl<'r> Comparison<'r> {
 
     /// The result in a sentence or two.
     pub(super) fn verdict(&self) -> String {
+        if let Some(text) = self.unfinished() {
+            return text;
+        }
         let (a, b) = (&self.a.boots.took_s, &self.b.boots.took_s);
         let mut text = match (a.count, b.count) {
             (0, 0) => "No machine came up in either run.".to_owned(),
@@ -99,6 +102,19 @@ impl<'r> Comparison<'r> {
             ),
         });
         text
+    }
+
+    /// What there is to say if a run was broken off: its quick machines stand for nobody else.
+    fn unfinished(&self) -> Option<String> {
+        let mut text = String::new();
+        for (name, run) in [("A", self.a), ("B", self.b)] {
+            let all = &run.machines.all;
+            if all.unfinished > 0 {
+                let (up, total) = (words::count(all.up.into()), words::count(all.total.into()));
+                put(write!(text, "{name} was not finished: {up} of {total} machines were up. "));
+            }
+        }
+        (!text.is_empty()).then(|| text + "Times and failures cannot be compared.")
     }
 
     /// The comparison for a terminal.
@@ -144,18 +160,22 @@ fn rows(a: &Run, b: &Run) -> Vec<Row> {
     // Whoever serves fewer machines sends less again: that is no merit.
     let is_fair = is_even(f64::from(a.machines.all.up), f64::from(b.machines.all.up));
     let low = if is_fair { Good::Low } else { Good::Neither };
+    // Of a run that was broken off only the quick machines are known.
+    let is_whole = a.machines.all.unfinished + b.machines.all.unfinished == 0;
+    let (least, time) =
+        if is_whole { (Good::Least, Good::Low) } else { (Good::Neither, Good::Neither) };
     add("Machines", Good::Neither, &count, &|run| some(run.machines.all.total));
     if a.machines.all.total == b.machines.all.total {
         add("Came up", Good::Most, &count, &|run| some(run.machines.all.up));
-        add("Failed", Good::Least, &count, &|run| some(run.machines.all.failed));
+        add("Failed", least, &count, &|run| some(run.machines.all.failed));
     } else {
         add("Came up", Good::Most, &words::percent, &|run| part(run, run.machines.all.up));
-        add("Failed", Good::Least, &words::percent, &|run| part(run, run.machines.all.failed));
+        add("Failed", least, &words::percent, &|run| part(run, run.machines.all.failed));
     }
-    add("Last machine up after", Good::Low, &words::seconds, &|run| run.boots.last_up_at_s);
-    add("Boot: half within", Good::Low, &words::seconds, &|run| half(&run.boots.took_s));
-    add("Boot: 99 % within", Good::Low, &words::seconds, &|run| most(&run.boots.took_s));
-    add("Boot: slowest", Good::Low, &words::seconds, &|run| slowest(&run.boots.took_s));
+    add("Last machine up after", time, &words::seconds, &|run| run.boots.last_up_at_s);
+    add("Boot: half within", time, &words::seconds, &|run| half(&run.boots.took_s));
+    add("Boot: 99 % within", time, &words::seconds, &|run| most(&run.boots.took_s));
+    add("Boot: slowest", time, &words::seconds, &|run| slowest(&run.boots.took_s));
     add("DHCP answers: 99 % within", Good::Low, &words::seconds, &|run| most(&run.dhcp_answer_s));
     add("Sent again", low, &count, &|run| Some(totals(run).resent as f64));
     add("Delivered", Good::Neither, &words::bytes, &|run| Some(delivered(run)));

@@ -287,3 +287,16 @@ fn all_machines_are_in_the_areas_at_every_moment() {
         assert!(end <= run.wall_s + 0.001, "{name}");
     }
 }
+
+#[test]
+fn a_run_that_was_broken_off_is_no_better() {
+    let whole = STORM.run();
+    let mut cut = whole.clone();
+    let all = &mut cut.machines.all;
+    (all.up, all.failed, all.unfinished) = (3, 0, all.total - 3);
+    let comparison = Comparison::new(&whole, &cut);
+    let verdict = comparison.verdict();
+    assert!(verdict.starts_with("B was not finished: 3 of "), "{verdict}");
+    let failed = comparison.rows.iter().find(|row| row.what == "Failed").expect("it is counted");
+    assert_eq!(failed.verdict, Verdict::Even);
+}
