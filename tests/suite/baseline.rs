@@ -166,9 +166,7 @@ fn stock_client(kind: Stock, name: &str) {
         client.wait_for("bound", 1, EXCHANGE).unwrap_or_else(|timeout| panic!("{timeout:?}"));
     assert!(bound.address.starts_with("10.77.0."), "{bound:?}");
     if kind != Stock::Dhclient {
-        client.renew();
-        let renewed =
-            client.wait_for("renew", 1, EXCHANGE).unwrap_or_else(|timeout| panic!("{timeout:?}"));
+        let renewed = client.renew(EXCHANGE).unwrap_or_else(|timeout| panic!("{timeout:?}"));
         assert_eq!(renewed.address, bound.address);
     }
     client.release().unwrap_or_else(|timeout| panic!("{timeout:?}"));

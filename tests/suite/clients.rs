@@ -21,8 +21,7 @@ fn lease(kind: Stock) {
     assert!(bound.address.starts_with("10.77.0.1"), "{bound:?}");
     assert_eq!(bound.server, "10.77.0.1");
     assert_eq!(bound.lease_seconds, "120");
-    client.renew();
-    let renewed = client.wait_for("renew", 1, RENEWAL).unwrap_or_else(|t| fail(t, &daemon));
+    let renewed = client.renew(RENEWAL).unwrap_or_else(|t| fail(t, &daemon));
     assert_eq!(renewed.address, bound.address);
     client.release().unwrap_or_else(|t| fail(t, &daemon));
     // The same machine comes back and finds its address free.
@@ -96,8 +95,7 @@ fn a_client_behind_a_relay_agent() {
     let bound = client.wait_for("bound", 1, CLIENT).unwrap_or_else(fail);
     assert!(bound.address.starts_with("10.78.0."), "{bound:?}");
     host.namespace().ip("route add default via 10.78.0.1");
-    client.renew();
-    let renewed = client.wait_for("renew", 1, CLIENT).unwrap_or_else(fail);
+    let renewed = client.renew(CLIENT).unwrap_or_else(fail);
     assert_eq!(renewed.address, bound.address);
     client.release().unwrap_or_else(|timeout| panic!("{timeout:?}"));
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -12,6 +12,9 @@ use super::process::{Process, Timeout};
 
 /// How long a client may take for one exchange: dhclient alone waits up to 5 s before it asks.
 pub const EXCHANGE: Duration = Duration::from_secs(25);
+
+/// How long a client may take over one request to renew before it is asked again.
+const RENEWAL_REPEAT: Duration = Duration::from_secs(5);
 
 /// A DHCP client that distributions install.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,13 +112,27 @@ impl<'link> Client<'link> {
         })
     }
 
-    /// Asks the client to renew now. dhclient has no such request: it renews at T1.
-    pub fn renew(&self) {
-        match self.kind {
-            Stock::Udhcpc => self.process.signal(Signal::USR1),
-            // dhcpcd reads USR1 as «renew».
-            Stock::Dhcpcd => self.process.signal(Signal::USR1),
-            Stock::Dhclient => {}
+    /// Has the client renew its lease, and waits for its report. dhclient has no such request: it
+    /// renews at T1.
+    ///
+    /// dhcpcd does nothing on the request while it still settles what it told as bound, so it is
+    /// asked again until it obeys.
+    ///
+    /// # Errors
+    /// After `patience`, with what the client said.
+    pub fn renew(&mut self, patience: Duration) -> Result<Report, Timeout> {
+        if self.kind == Stock::Dhclient {
+            return self.wait_for("renew", 1, patience);
+        }
+        let deadline = Instant::now() + patience;
+        loop {
+            // dhcpcd and udhcpc both read USR1 as «renew».
+            self.process.signal(Signal::USR1);
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.wait_for("renew", 1, left.min(RENEWAL_REPEAT)) {
+                Err(_) if left > RENEWAL_REPEAT => {}
+                result => return result,
+            }
         }
     }
 
