@@ -178,4 +178,4 @@ fn reveille(pair: &Pair, shards: usize) -> Server {
 
 const NAME: &str = "nbp.efi";
 /// Who is not done by then has lost.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
