@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use reveille_core::dhcp4::Dhcp4Server;
+use reveille_core::dhcp4::{Dhcp4Config, Dhcp4Server};
 use reveille_core::engine::{Datagram, Engine, InterfaceId, Output, Packet, SocketId};
 use reveille_core::limits::HEAD_BYTES;
 use reveille_core::time::Instant;
@@ -40,7 +40,11 @@ impl DhcpWorld {
         let uuid = DISCOVER.windows(3).position(|option| option == [97, 17, 0]);
         let uuid = uuid.expect("a machine tells its UUID");
         let mut world = Self {
-            server: Dhcp4Server::new((clients + clients / 4).max(65_536), 1),
+            server: Dhcp4Server::new(Dhcp4Config {
+                leases_max: (clients + clients / 4).max(65_536),
+                seed: 1,
+                ..Dhcp4Config::default()
+            }),
             view: site(),
             now: Instant::from_nanos(1),
             message: DISCOVER.to_vec(),

@@ -14,8 +14,9 @@
 //! Output is derived from state when a buffer is free, it is never queued as bytes: a driver
 //! that stops polling loses nothing, and nothing grows.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::binding::{Binding, Ticket};
 use crate::event::Event;
 use crate::image::{ImageId, ImageSpan};
 use crate::mac::MacAddr;
@@ -94,6 +95,29 @@ pub enum Packet<'i> {
     Datagram(Datagram<'i>),
     /// An IP packet taken from the link, for protocols that have no socket.
     Frame(Frame<'i>),
+    /// What became of [`Output::Persist`].
+    Store(StoreAnswer),
+    /// What the operator wants.
+    Operator(OperatorOrder),
+}
+
+/// What the store says to requests to persist, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreAnswer {
+    /// Everything up to and with this ticket is on stable storage.
+    Stored(Ticket),
+    /// Nothing behind the last [`StoreAnswer::Stored`] is kept, and nothing will be until
+    /// [`StoreAnswer::Recovered`].
+    Failed,
+    /// The store writes again: what was not kept may be asked for anew, with new tickets.
+    Recovered,
+}
+
+/// What an operator wants of a server beside its configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperatorOrder {
+    /// Whoever has this address does not have it any more.
+    Release(Ipv4Addr),
 }
 
 /// A received UDP datagram.
@@ -168,6 +192,14 @@ pub enum Output {
     Transmit(Transmit),
     /// Close the connection once what was sent has left.
     Close(ConnId),
+    /// Keep this binding and say so by [`Packet::Store`]. Tickets go upwards one by one, and what
+    /// is kept has their order: never one without all that came before it.
+    Persist {
+        /// The name of the request.
+        ticket: Ticket,
+        /// What is to be kept about an address, in the place of what is kept about it now.
+        binding: Binding,
+    },
 }
 
 /// One send: the head that was written into the lent buffer, then a span of an image.

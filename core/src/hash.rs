@@ -16,6 +16,12 @@ impl KeyedHash {
         Self { keys: [rng.next_u64(), rng.next_u64()] }
     }
 
+    /// Takes the key from elsewhere, for hashes that mean the same later.
+    pub const fn from_bytes(key: [u8; 16]) -> Self {
+        let key = u128::from_le_bytes(key);
+        Self { keys: [key as u64, (key >> 64) as u64] }
+    }
+
     /// The hash of `key`. One that feeds the hasher a few whole 64-bit words is the cheapest.
     #[inline]
     pub fn hash(&self, key: &impl Hash) -> u64 {

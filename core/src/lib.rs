@@ -10,6 +10,7 @@
 
 extern crate alloc;
 
+pub mod binding;
 pub mod boot;
 pub mod dhcp4;
 mod digits;

@@ -40,6 +40,14 @@ pub const DHCP_MESSAGE_BYTES_MAX: usize = 1472;
 /// of a second all the same.
 pub const DHCP_PENDING_MAX: u32 = 16_384;
 
+/// Changes of bindings, beside those that messages wait for, that wait to be stored at one time:
+/// addresses given back, found in use by others, or taken back. 24 bytes each.
+pub const DHCP_CHANGES_MAX: u32 = 4096;
+
+/// Changes of bindings that are under way to the store at one time. The runtime pays 200 bytes for
+/// each where there is a store.
+pub const DHCP_PERSISTS_MAX: u32 = DHCP_PENDING_MAX + DHCP_CHANGES_MAX;
+
 /// How long an offered address is held. edk2 takes at least 4 s from DISCOVER to REQUEST, a
 /// Raspberry Pi 3 never sends one and fetches its files with the offered address.
 pub const OFFER_HOLD: Duration = Duration::from_secs(120);

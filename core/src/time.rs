@@ -13,6 +13,9 @@ impl Instant {
     /// The origin of the clock.
     pub const ZERO: Self = Self(0);
 
+    /// The end of time: what lasts until then lasts for ever.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// The instant `nanos` nanoseconds after the origin.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 
 use anyhow::Context;
-use reveille_core::dhcp4::Dhcp4Server;
+use reveille_core::dhcp4::{Dhcp4Config, Dhcp4Server};
 use reveille_core::http::HttpServer;
 use reveille_core::tftp::{TftpConfig, TftpServer};
 use reveille_runtime::{
@@ -115,7 +115,13 @@ fn start(bound: Bound, site: &Site, prepared: &Prepared, seed: u64) -> Result<Se
         // Each engine draws its own numbers.
         let seed = |engine: u64| seed ^ (shard as u64) << 8 ^ engine;
         Engines {
-            dhcp: (shard == 0).then(|| Dhcp4Server::new(leases, seed(1))),
+            dhcp: (shard == 0).then(|| {
+                Dhcp4Server::new(Dhcp4Config {
+                    leases_max: leases,
+                    seed: seed(1),
+                    ..Dhcp4Config::default()
+                })
+            }),
             tftp: TftpServer::new(TftpConfig {
                 transfer_sockets,
                 seed: seed(2),

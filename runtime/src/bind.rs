@@ -13,10 +13,11 @@ use crate::datagrams::{Interfaces, Receiver, Role};
 use crate::error::{BindError, BindReason, Endpoint, StartError};
 use crate::events::EventReceiver;
 use crate::holder;
+use crate::persist::{self, PersistLink, PersistPort};
 use crate::probe::{self, FeatureState, Features};
 use crate::ring::Ring;
 use crate::shard::Sizes;
-use crate::shards::{EngineKind, Engines, ShardIndex, ShardThread};
+use crate::shards::{EngineKind, Engines, Links, ShardIndex, ShardThread};
 use crate::socket::{self, UdpOptions};
 use crate::streams::Listener;
 
@@ -35,6 +36,7 @@ pub fn bind(config: Config) -> Result<Bound, BindError> {
         dhcp: Vec::new(),
         tftp: config.tftp.as_ref().map(|tftp| tftp.listen),
         http: config.http.clone(),
+        persist: None,
         features: Features::new(kernel),
         config,
     };
@@ -62,6 +64,7 @@ pub struct Bound {
     dhcp: Vec<SocketAddrV4>,
     tftp: Option<SocketAddrV4>,
     http: Vec<SocketAddrV4>,
+    persist: Option<PersistLink>,
 }
 
 /// What one shard is given.
@@ -93,12 +96,22 @@ impl Bound {
         &self.http
     }
 
+    /// The way to a store. Without one, an engine must not want to persist anything.
+    ///
+    /// # Errors
+    /// If descriptors cannot be had.
+    pub fn persist_port(&mut self) -> io::Result<PersistPort> {
+        let (link, port) = persist::pair()?;
+        self.persist = Some(link);
+        Ok(port)
+    }
+
     /// Starts the shards, each with the engines that `engines` makes for it.
     ///
     /// # Errors
     /// If a thread, its ring or its buffers cannot be had; no thread runs then.
     pub fn start<D, T, S>(
-        self,
+        mut self,
         setup: Setup,
         mut engines: impl FnMut(ShardIndex) -> Engines<D, T, S>,
     ) -> Result<Server, StartError>
@@ -122,8 +135,9 @@ impl Bound {
             let (setup, sizes) = (setup.clone(), sizes.clone());
             // Dropping the server on the way out stops the shards that run already.
             let siblings = siblings.clone();
-            let shard =
-                ShardThread::start(index, sockets, engines, setup, &events, sizes, siblings)?;
+            // DHCP is the first shard's.
+            let links = Links { events: events.clone(), persist: self.persist.take(), siblings };
+            let shard = ShardThread::start(index, sockets, engines, setup, links, sizes)?;
             server.add(shard);
         }
         Ok(server)

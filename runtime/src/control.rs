@@ -2,19 +2,20 @@
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::utils::CachePadded;
 use reveille_core::view::View;
-use rustix::event::EventfdFlags;
 
 use crate::buffers::images::ImageTable;
 use crate::counters::{LiveCounters, Snapshot};
 use crate::error::ShardPanic;
 use crate::events::EventReceiver;
 use crate::shards::ShardThread;
+use crate::wake::Wake;
 
 /// Policy and the images that it mentions: they change together.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +52,15 @@ impl Server {
         views.push(Arc::clone(&setup.view));
         for shard in &self.shards {
             shard.shared.order(|orders| orders.setup = Some(setup.clone()));
+        }
+    }
+
+    /// Takes `address` away from whoever has it ([`reveille_core::engine::OperatorOrder`]); an event tells if
+    /// somebody had.
+    pub fn order_release(&self, address: Ipv4Addr) {
+        // DHCP is the first shard's.
+        if let Some(shard) = self.shards.first() {
+            shard.shared.order(|orders| orders.releases.push(address));
         }
     }
 
@@ -125,7 +135,7 @@ impl Drop for Server {
 pub(crate) struct Shared {
     pub(crate) counters: CachePadded<LiveCounters>,
     orders: Mutex<Orders>,
-    wake: OwnedFd,
+    wake: Wake,
     drained: AtomicBool,
     ended: AtomicBool,
 }
@@ -150,6 +160,7 @@ impl Siblings {
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     setup: Option<Setup>,
+    releases: Vec<Ipv4Addr>,
     drain: bool,
     stop: bool,
 }
@@ -159,16 +170,16 @@ pub(crate) struct Orders {
 pub(crate) enum Order {
     Stop,
     Swap(Setup),
+    Release(Ipv4Addr),
     Drain,
 }
 
 impl Shared {
     pub(crate) fn new() -> io::Result<Self> {
-        let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self {
             counters: CachePadded::default(),
             orders: Mutex::default(),
-            wake,
+            wake: Wake::new()?,
             drained: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         })
@@ -181,18 +192,17 @@ impl Shared {
 
     fn order(&self, change: impl FnOnce(&mut Orders)) {
         change(&mut lock(&self.orders));
-        // Fails only if the counter would overflow: then the shard has its signal.
-        let _full = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+        self.wake.signal();
     }
 
     /// All orders since the last call, the most urgent first.
     pub(crate) fn take_orders(&self) -> impl Iterator<Item = Order> + use<> {
-        let mut count = [0; 8];
-        let _was_signalled = rustix::io::read(&self.wake, &mut count);
-        let Orders { setup, drain, stop } = mem::take(&mut *lock(&self.orders));
+        self.wake.reset();
+        let Orders { setup, releases, drain, stop } = mem::take(&mut *lock(&self.orders));
         let stop = stop.then_some(Order::Stop);
         let drain = drain.then_some(Order::Drain);
-        [stop, setup.map(Order::Swap), drain].into_iter().flatten()
+        let releases = releases.into_iter().map(Order::Release);
+        [stop, setup.map(Order::Swap), drain].into_iter().flatten().chain(releases)
     }
 
     pub(crate) fn set_drained(&self, drained: bool) {
@@ -214,6 +224,6 @@ impl Shared {
 }
 
 /// Nothing that a lock here protects is left half changed, so a panic elsewhere does not matter.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

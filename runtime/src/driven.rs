@@ -11,6 +11,7 @@ use crate::control::Shared;
 use crate::counters::LiveEngineCounters;
 use crate::datagrams::{Datagrams, Sent};
 use crate::events::EventSender;
+use crate::persist::PersistLink;
 use crate::ring::Ring;
 use crate::shards::EngineKind;
 
@@ -79,22 +80,34 @@ impl<E: Engine> Driven<E> {
         }
     }
 
-    /// Lets an engine that speaks in packets send a budget of them. Whether that was all, or all
-    /// until a completion frees a slot.
+    /// Lets an engine that speaks in packets send a budget of them, and persist. Whether that was
+    /// all, or all until a completion frees a slot or the store has room.
     pub(crate) fn produce_packets(
         &mut self,
         ring: &mut Ring,
         datagrams: &mut Datagrams,
         images: &mut PinnedImages,
+        persist: &mut Option<PersistLink>,
         now: Instant,
         view: &View,
     ) -> bool {
         let mut budget = Budget::new();
         while budget.is_left() {
+            if persist.as_ref().is_some_and(|persist| !persist.has_room()) {
+                return true;
+            }
             let Some(slot) = datagrams.next_free(self.kind) else { return true };
             let transmit = match self.engine.poll_output(datagrams.head_mut(), now, view) {
                 None => return true,
                 Some(Output::Transmit(transmit)) => transmit,
+                Some(Output::Persist { ticket, binding }) => {
+                    let Some(persist) = persist else {
+                        panic!("an engine that persists has a store")
+                    };
+                    persist.push(ticket, binding);
+                    budget.spend_output();
+                    continue;
+                }
                 Some(Output::Close(_)) => panic!("an engine that speaks in packets has no streams"),
             };
             budget.spend(&transmit);
@@ -135,9 +148,13 @@ impl Budget {
         self.outputs > 0 && self.bytes > 0
     }
 
+    pub(crate) const fn spend_output(&mut self) {
+        self.outputs = self.outputs.saturating_sub(1);
+    }
+
     pub(crate) fn spend(&mut self, transmit: &Transmit) {
         let body = transmit.body.map_or(0, |span| span.len);
-        self.outputs = self.outputs.saturating_sub(1);
+        self.spend_output();
         self.bytes = self.bytes.saturating_sub(u32::from(transmit.head_len) + body);
     }
 }

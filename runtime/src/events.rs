@@ -1,14 +1,15 @@
 //! The way of events from the shards to whoever follows the machines.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
 use reveille_core::event::Event;
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
+
+use crate::wake::Wake;
 
 /// The end of the queue that a daemon reads.
 ///
@@ -20,7 +21,7 @@ pub struct EventReceiver(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     queue: ArrayQueue<Event>,
-    wake: OwnedFd,
+    wake: Wake,
     /// Whether the reader may be asleep, so that a shard must signal.
     asleep: AtomicBool,
     lost: AtomicU64,
@@ -29,10 +30,9 @@ struct Shared {
 impl EventReceiver {
     /// A queue for `capacity` events.
     pub(crate) fn new(capacity: usize) -> io::Result<Self> {
-        let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self(Arc::new(Shared {
             queue: ArrayQueue::new(capacity.max(1)),
-            wake,
+            wake: Wake::new()?,
             asleep: AtomicBool::new(true),
             lost: AtomicU64::new(0),
         })))
@@ -45,15 +45,13 @@ impl EventReceiver {
 
     /// Makes the descriptor readable without an event.
     pub(crate) fn signal(&self) {
-        // Fails only if the counter would overflow: then the reader has its signal.
-        let _full = rustix::io::write(&self.0.wake, &1_u64.to_ne_bytes());
+        self.0.wake.signal();
     }
 
     /// Takes what is there, oldest first, at most one queue full.
     pub fn take_all(&self, mut take: impl FnMut(Event)) {
         // Reset the signal before looking: an event pushed after the last look signals again.
-        let mut count = [0; 8];
-        let _was_signalled = rustix::io::read(&self.0.wake, &mut count);
+        self.0.wake.reset();
         self.0.asleep.store(true, Ordering::SeqCst);
         for _ in 0..self.0.queue.capacity() {
             let Some(event) = self.0.queue.pop() else { break };
@@ -66,13 +64,7 @@ impl EventReceiver {
     /// # Errors
     /// What `poll` says, interruptions excepted.
     pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
-        let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
-        let mut fds = [PollFd::new(&self.0.wake, PollFlags::IN)];
-        match rustix::event::poll(&mut fds, Some(&timeout)) {
-            Ok(ready) => Ok(ready > 0),
-            Err(rustix::io::Errno::INTR) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        self.0.wake.wait(timeout)
     }
 
     /// Events that found no room, since the start.

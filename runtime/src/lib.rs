@@ -43,6 +43,7 @@ pub mod control;
 pub mod counters;
 pub mod error;
 pub mod events;
+pub mod persist;
 pub mod probe;
 
 mod bind;
@@ -57,6 +58,7 @@ mod shards;
 mod socket;
 mod streams;
 mod token;
+mod wake;
 
 pub use bind::{Bound, bind};
 pub use buffers::images::{ImageError, ImageMeta, ImageStore, ImageTable};
@@ -66,5 +68,6 @@ pub use control::{Server, Setup};
 pub use counters::{EngineCounters, ShardCounters, Snapshot};
 pub use error::{BindError, BindReason, Endpoint, Holder, ShardPanic, StartError};
 pub use events::EventReceiver;
+pub use persist::PersistPort;
 pub use probe::{Feature, FeatureState, Features};
 pub use shards::{Engines, ShardIndex};

@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reveille_core::engine::{Datagram, Engine, Output, Packet, Route, StreamEvent};
+use reveille_core::engine::{Datagram, Engine, OperatorOrder, Output, Packet, Route, StreamEvent};
 use reveille_core::time::Instant;
 use reveille_core::view::View;
 
@@ -21,6 +21,7 @@ use crate::datagrams::{Datagrams, Interfaces, Sent};
 use crate::driven::{Budget, Driven};
 use crate::events::EventSender;
 use crate::op::{FileIndex, Op};
+use crate::persist::PersistLink;
 use crate::ring::{Completion, Ring, Wait};
 use crate::shards::{EngineKind, Engines};
 use crate::streams::{Accepted, Happened, Streams};
@@ -38,12 +39,20 @@ pub(crate) struct Shard<D, T, S> {
     http: Driven<S>,
     view: Arc<View>,
     shared: Arc<Shared>,
-    events: EventSender,
+    outlets: Outlets,
     completions: Vec<Completion>,
     mailbox: FileIndex,
+    store: FileIndex,
     draining: bool,
     /// When images that no table has any more are looked at again.
     release_at: Option<Instant>,
+}
+
+/// Where a shard leaves what is for other threads.
+#[derive(Debug)]
+pub(crate) struct Outlets {
+    pub(crate) events: EventSender,
+    pub(crate) persist: Option<PersistLink>,
 }
 
 /// How large a shard is.
@@ -79,7 +88,7 @@ where
         engines: Engines<D, T, S>,
         setup: Setup,
         shared: Arc<Shared>,
-        events: EventSender,
+        outlets: Outlets,
         sizes: Sizes,
     ) -> io::Result<Self> {
         let ShardSockets { ring, receivers, listeners } = sockets;
@@ -88,7 +97,9 @@ where
         let mailbox = FileIndex(first_listener + listeners.len() as u32);
         let datagrams = Datagrams::new(&ring, receivers, sizes.interfaces, sizes.send_slots)?;
         let streams = Streams::new(&ring, listeners, first_listener, sizes.connections)?;
-        let own = std::iter::once(shared.wake().as_raw_fd());
+        let store = FileIndex(mailbox.0 + 1);
+        let answers = outlets.persist.as_ref().map(|persist| persist.answered().as_raw_fd());
+        let own = std::iter::once(shared.wake().as_raw_fd()).chain(answers);
         let files: Vec<_> = datagrams.files().chain(streams.files()).chain(own).collect();
         ring.register_files(&files)?;
         let mut shard = Self {
@@ -101,15 +112,17 @@ where
             http: Driven::new(engines.http, EngineKind::Http, &shared),
             view: setup.view,
             shared,
-            events,
+            outlets,
             completions: Vec::with_capacity(COMPLETIONS_PER_PASS),
             mailbox,
+            store,
             draining: false,
             release_at: None,
         };
         shard.datagrams.arm_all(&mut shard.ring);
         shard.streams.arm_all(&mut shard.ring);
         shard.listen_to_mailbox();
+        shard.listen_to_store();
         Ok(shard)
     }
 
@@ -195,7 +208,8 @@ where
                 let happened = self.streams.on_sent(ring, images, token, &completion, now);
                 self.on_stream(token.slot, happened, now);
             }
-            Kind::Mailbox => return self.on_mail(&completion),
+            Kind::Mailbox => return self.on_mail(&completion, now),
+            Kind::Store => self.on_store(&completion, now),
         }
         Next::Turn
     }
@@ -277,7 +291,7 @@ where
     }
 
     /// Carries out what the control thread asked for.
-    fn on_mail(&mut self, completion: &Completion) -> Next {
+    fn on_mail(&mut self, completion: &Completion, now: Instant) -> Next {
         if !completion.has_more() {
             self.listen_to_mailbox();
         }
@@ -288,6 +302,12 @@ where
                     self.view = setup.view;
                     self.images.replace(setup.images);
                     self.release_at = Some(Instant::ZERO);
+                }
+                Order::Release(address) => {
+                    let order = Packet::Operator(OperatorOrder::Release(address));
+                    if let Some(dhcp) = &mut self.dhcp {
+                        dhcp.handle(order, now, &self.view);
+                    }
                 }
                 Order::Drain => {
                     self.draining = true;
@@ -301,6 +321,19 @@ where
             }
         }
         Next::Turn
+    }
+
+    /// Tells the engine that persists what became of it.
+    fn on_store(&mut self, completion: &Completion, now: Instant) {
+        if !completion.has_more() {
+            self.listen_to_store();
+        }
+        let Some(persist) = &self.outlets.persist else { return };
+        for answer in persist.take_answers() {
+            if let Some(dhcp) = &mut self.dhcp {
+                dhcp.handle(Packet::Store(answer), now, &self.view);
+            }
+        }
     }
 
     /// Lets everything expire whose time has come.
@@ -328,12 +361,13 @@ where
     /// Lets the engines say what they have to say, each a budget of it. Whether that was all, or
     /// all until a completion makes room.
     fn produce(&mut self, now: Instant) -> bool {
-        let Self { ring, datagrams, images, view, .. } = self;
+        let Self { ring, datagrams, images, view, outlets, .. } = self;
         let mut is_done = true;
         if let Some(dhcp) = &mut self.dhcp {
-            is_done &= dhcp.produce_packets(ring, datagrams, images, now, view);
+            is_done &=
+                dhcp.produce_packets(ring, datagrams, images, &mut outlets.persist, now, view);
         }
-        is_done &= self.tftp.produce_packets(ring, datagrams, images, now, view);
+        is_done &= self.tftp.produce_packets(ring, datagrams, images, &mut None, now, view);
         is_done & self.produce_streams(now)
     }
 
@@ -346,6 +380,7 @@ where
             let (conn, happened) = match self.http.engine.poll_output(head, now, &self.view) {
                 None => return true,
                 Some(Output::Close(conn)) => (conn, self.streams.close(conn, now)),
+                Some(Output::Persist { .. }) => panic!("streams leave nothing to persist"),
                 Some(Output::Transmit(transmit)) => {
                     budget.spend(&transmit);
                     let Route::Stream(conn) = transmit.route else {
@@ -363,11 +398,14 @@ where
     /// Hands over events and counts.
     fn report(&mut self) {
         if let Some(dhcp) = &mut self.dhcp {
-            dhcp.report(&mut self.events);
+            dhcp.report(&mut self.outlets.events);
         }
-        self.tftp.report(&mut self.events);
-        self.http.report(&mut self.events);
-        self.events.wake();
+        self.tftp.report(&mut self.outlets.events);
+        self.http.report(&mut self.outlets.events);
+        self.outlets.events.wake();
+        if let Some(persist) = &mut self.outlets.persist {
+            persist.wake();
+        }
         let counters = &self.shared.counters;
         counters.connections.set(u64::from(self.streams.open()));
         counters.splits_refused.set(self.datagrams.splits_refused());
@@ -397,6 +435,13 @@ where
         }
     }
 
+    fn listen_to_store(&mut self) {
+        if self.outlets.persist.is_some() {
+            let token = Token::new(Kind::Store, 0, 0);
+            self.ring.submit(&Op::poll_readable(self.store, token));
+        }
+    }
+
     fn listen_to_mailbox(&mut self) {
         let token = Token::new(Kind::Mailbox, 0, 0);
         self.ring.submit(&Op::poll_readable(self.mailbox, token));
@@ -407,6 +452,7 @@ fn payload_len(packet: &Packet<'_>) -> usize {
     match packet {
         Packet::Datagram(datagram) => datagram.payload.len(),
         Packet::Frame(frame) => frame.packet.len(),
+        Packet::Store(_) | Packet::Operator(_) => 0,
     }
 }
 

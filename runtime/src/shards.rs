@@ -13,7 +13,8 @@ use crate::bind::ShardSockets;
 use crate::control::{Setup, Shared, Siblings};
 use crate::error::StartError;
 use crate::events::EventReceiver;
-use crate::shard::{Shard, Sizes};
+use crate::persist::PersistLink;
+use crate::shard::{Outlets, Shard, Sizes};
 
 /// Which shard: 0 is the one that has the DHCP sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +39,14 @@ pub(crate) enum EngineKind {
     Http,
 }
 
+/// What a shard's thread has to do with others.
+#[derive(Debug)]
+pub(crate) struct Links {
+    pub(crate) events: EventReceiver,
+    pub(crate) persist: Option<PersistLink>,
+    pub(crate) siblings: Siblings,
+}
+
 /// A shard's thread.
 #[derive(Debug)]
 pub(crate) struct ShardThread {
@@ -55,9 +64,8 @@ impl ShardThread {
         sockets: ShardSockets,
         engines: Engines<D, T, S>,
         setup: Setup,
-        events: &EventReceiver,
+        links: Links,
         sizes: Sizes,
-        siblings: Siblings,
     ) -> Result<Self, StartError>
     where
         D: for<'i> Engine<Input<'i> = Packet<'i>> + Send + 'static,
@@ -68,15 +76,15 @@ impl ShardThread {
         let shared = Shared::new().map_err(|source| failed("its mailbox", source))?;
         let shared = Arc::new(shared);
         let (report, started) = mpsc::sync_channel(1);
+        let Links { events, persist, siblings } = links;
         siblings.add(&shared);
         let shard_shared = Arc::clone(&shared);
-        let sender = events.sender();
-        let alarm = events.clone();
+        let outlets = Outlets { events: events.sender(), persist };
         let run = move || {
             let running = Arc::clone(&shard_shared);
             let run = AssertUnwindSafe(|| {
                 pin_to_core(index);
-                match Shard::new(sockets, engines, setup, shard_shared, sender, sizes) {
+                match Shard::new(sockets, engines, setup, shard_shared, outlets, sizes) {
                     Ok(shard) => {
                         let _starter_waits = report.send(Ok(()));
                         shard.run().map_err(|error| error.to_string())
@@ -93,7 +101,7 @@ impl ShardThread {
                 siblings.stop();
             }
             // Whoever follows the events learns of the end as well.
-            alarm.signal();
+            events.signal();
             result
         };
         let thread = thread::Builder::new()

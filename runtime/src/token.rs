@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     StreamSend,
     /// A multishot poll on the wake-up descriptor of the mailbox.
     Mailbox,
+    /// A multishot poll on the descriptor by which the store answers.
+    Store,
 }
 
 impl Token {
@@ -55,6 +57,7 @@ impl Token {
             3 => Kind::StreamReceive,
             4 => Kind::StreamSend,
             5 => Kind::Mailbox,
+            6 => Kind::Store,
             _ => return None,
         };
         let generation = (bits >> 32) as u32 & GENERATION_MASK;
@@ -78,6 +81,7 @@ mod tests {
             Kind::StreamReceive,
             Kind::StreamSend,
             Kind::Mailbox,
+            Kind::Store,
         ];
         for kind in kinds {
             for (slot, generation) in [(0, 0), (u32::MAX, 7), (5, u32::MAX)] {

@@ -44,9 +44,9 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(leases_max: u32, mut rng: Rng) -> Self {
+    pub(super) fn new(leases_max: u32, identifier_key: [u8; 16], mut rng: Rng) -> Self {
         Self {
-            leases: LeaseTable::new(leases_max, &mut rng),
+            leases: LeaseTable::new(leases_max, identifier_key, &mut rng),
             advertiser: Advertiser::new(&mut rng),
             events: EventQueue::new(limits::EVENTS_MAX),
             booting: RecentMap::new(limits::DHCP_BOOTING_MAX, &mut rng),
@@ -140,6 +140,21 @@ impl Desk {
             return Err(Discard::UnknownSession);
         }
         self.tell(request, None, EventKind::Decline { address }, now);
+        Ok(())
+    }
+
+    /// The operator takes `address` back.
+    ///
+    /// # Errors
+    /// [`Discard::UnknownSession`] if nothing is known about it.
+    pub(super) fn take_back(&mut self, address: Ipv4Addr, now: Instant) -> Result<(), Discard> {
+        let lease = self.leases.take_back(address).ok_or(Discard::UnknownSession)?;
+        let mac = match lease.client {
+            Some(ClientKey::Mac(mac)) => Some(mac),
+            Some(ClientKey::Other(_)) | None => None,
+        };
+        let client = Client { mac, address: Some(IpAddr::V4(address)) };
+        self.events.push(Event { at: now, client, kind: EventKind::Release { address } });
         Ok(())
     }
 

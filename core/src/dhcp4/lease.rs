@@ -12,6 +12,7 @@ use core::time::Duration;
 
 use super::ground::{Ground, Grounds};
 use super::pool::{self, Claim};
+use crate::binding::{Binding, BindingState, RestoreError};
 use crate::hash::KeyedHash;
 use crate::limits;
 use crate::mac::MacAddr;
@@ -132,11 +133,14 @@ pub(super) struct LeaseTable {
     links: Links,
     grounds: Grounds,
     hash: KeyedHash,
+    /// For identifiers of clients, the same after a new start.
+    identifiers: KeyedHash,
 }
 
 impl LeaseTable {
-    /// Room for `capacity` leases.
-    pub(super) fn new(capacity: u32, rng: &mut Rng) -> Self {
+    /// Room for `capacity` leases. Clients without an Ethernet address are known by a hash of their
+    /// identifier with `identifier_key`.
+    pub(super) fn new(capacity: u32, identifier_key: [u8; 16], rng: &mut Rng) -> Self {
         Self {
             leases: Vec::with_capacity(capacity as usize),
             capacity,
@@ -146,6 +150,7 @@ impl LeaseTable {
             links: Links::new(capacity),
             grounds: Grounds::new(),
             hash: KeyedHash::new(rng),
+            identifiers: KeyedHash::from_bytes(identifier_key),
         }
     }
 
@@ -269,6 +274,49 @@ impl LeaseTable {
         true
     }
 
+    /// Takes `address` away from whoever has it, who remains its last client; tells who that was.
+    pub(super) fn take_back(&mut self, address: Ipv4Addr) -> Option<Lease> {
+        let slot = self.at(address)?;
+        let before = *self.lease(slot);
+        self.transition_to(slot, LeaseState::Idle);
+        Some(before)
+    }
+
+    /// Takes up a binding of an earlier life of the server.
+    pub(super) fn restore(&mut self, binding: &Binding, now: Instant) -> Result<(), RestoreError> {
+        let ground = self.grounds.find_or_add(binding.subnet);
+        let ground = ground.ok_or(RestoreError::TooManyNetworks)?;
+        if self.at(binding.address).is_some() {
+            return Err(RestoreError::Known);
+        }
+        if self.free.is_empty() && self.leases.len() == self.capacity as usize {
+            return Err(RestoreError::TableFull);
+        }
+        let slot = self.add(ground, binding.address, now).ok_or(RestoreError::TableFull)?;
+        let state = match binding.state {
+            BindingState::Bound { until, .. } if until > now => LeaseState::Bound { until },
+            BindingState::Declined { until } if until > now => LeaseState::Declined { until },
+            BindingState::Bound { .. }
+            | BindingState::Declined { .. }
+            | BindingState::Released { .. } => LeaseState::Idle,
+        };
+        if state != LeaseState::Idle {
+            self.transition_to(slot, state);
+        }
+        let Some(client) = binding.client else { return Ok(()) };
+        if let Some(other) = self.on_ground(client, ground) {
+            // One address for a client on a network: the one that is lent to it.
+            if !self.lease(other).state().is_held(now) && state.is_held(now) {
+                self.forget_client(other);
+            } else {
+                return Ok(());
+            }
+        }
+        self.leases[slot as usize].client = Some(client);
+        self.by_client.insert(self.client_hash(client, ground), slot);
+        Ok(())
+    }
+
     /// What the client has on the network, held or not.
     pub(super) fn find(&self, client: ClientKey, subnet: Subnet) -> Option<&Lease> {
         Some(self.lease(self.of_client(client, subnet)?))
@@ -281,7 +329,7 @@ impl LeaseTable {
 
     /// A hash for a client that has no Ethernet address.
     pub(super) fn key_of(&self, identifier: &[u8]) -> ClientKey {
-        let halves = [0u8, 1].map(|half| self.hash.hash(&(half, identifier)));
+        let halves = [0u8, 1].map(|half| self.identifiers.hash(&(half, identifier)));
         let whole = u128::from(halves[0]) << 64 | u128::from(halves[1]);
         ClientKey::Other(whole.to_be_bytes())
     }

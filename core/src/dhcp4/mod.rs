@@ -20,7 +20,7 @@ mod route;
 mod server;
 
 pub use lease::{ClientKey, Lease, LeaseState};
-pub use server::Dhcp4Server;
+pub use server::{Dhcp4Config, Dhcp4Server};
 
 #[cfg(test)]
 mod tests;

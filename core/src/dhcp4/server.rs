@@ -8,7 +8,10 @@ use super::lease::Lease;
 use super::pending::{Pending, RepeatKey, Urgency};
 use super::proxy;
 use super::request::{Kind, Received, Request};
-use crate::engine::{Datagram, Discard, Engine, Frame, Origin, Output, Packet, SendError};
+use crate::binding::{Binding, RestoreError};
+use crate::engine::{
+    Datagram, Discard, Engine, Frame, OperatorOrder, Origin, Output, Packet, SendError,
+};
 use crate::event::Event;
 use crate::identity::Firmware;
 use crate::image::ImageId;
@@ -32,17 +35,42 @@ pub struct Dhcp4Server {
     draining: bool,
 }
 
+/// How large a server is, and what it shares with its earlier lives.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dhcp4Config {
+    /// Room for so many leases, about 90 bytes each.
+    pub leases_max: u32,
+    /// Keys the tables and draws the jitter.
+    pub seed: u64,
+    /// Keys the hash by which clients without an Ethernet address are known: with the key of its
+    /// earlier life, a server finds them again.
+    pub identifier_key: [u8; 16],
+    /// Whether a binding must be stored before its ACK leaves ([`Output::Persist`]).
+    pub durable: bool,
+}
+
 impl Dhcp4Server {
-    /// Room for `leases_max` leases (about 80 bytes each) and the fixed tables of
-    /// [`crate::limits`]; `seed` keys the tables and draws the jitter.
+    /// A server without leases, with the fixed tables of [`crate::limits`].
     ///
     /// # Panics
-    /// If `leases_max` is `u32::MAX`.
-    pub fn new(leases_max: u32, seed: u64) -> Self {
-        let mut rng = Rng::new(seed);
+    /// If `config.leases_max` is `u32::MAX`.
+    pub fn new(config: Dhcp4Config) -> Self {
+        let mut rng = Rng::new(config.seed);
         let pending = Pending::new(limits::DHCP_PENDING_MAX, &mut rng);
         let scratch = vec![0; limits::DHCP_REQUEST_BYTES_MAX].into_boxed_slice();
-        Self { pending, desk: Desk::new(leases_max, rng), scratch, draining: false }
+        let desk = Desk::new(config.leases_max, config.identifier_key, rng);
+        Self { pending, desk, scratch, draining: false }
+    }
+
+    /// Takes up a binding of an earlier life of the server, before the first packet. One that is
+    /// over makes its client the address's last one.
+    ///
+    /// Bindings come in any order; best in that of their ends, in which leases are looked at.
+    ///
+    /// # Errors
+    /// Why it is not taken; the others are.
+    pub fn restore(&mut self, binding: &Binding, now: Instant) -> Result<(), RestoreError> {
+        self.desk.leases.restore(binding, now)
     }
 
     /// All addresses of which something is known.
@@ -111,6 +139,8 @@ impl Engine for Dhcp4Server {
         match input {
             Packet::Datagram(datagram) => self.handle_datagram(&datagram, now, view),
             Packet::Frame(frame) => self.handle_frame(&frame, now, view),
+            Packet::Operator(OperatorOrder::Release(address)) => self.desk.take_back(address, now),
+            Packet::Store(_) => Ok(()),
         }
     }
 

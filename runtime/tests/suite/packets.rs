@@ -203,6 +203,6 @@ engine!(
     |self, value| self.0,
     match value {
         Packet::Datagram(datagram) => Some(datagram),
-        Packet::Frame(_) => None,
+        Packet::Frame(_) | Packet::Store(_) | Packet::Operator(_) => None,
     }
 );

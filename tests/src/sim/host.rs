@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use reveille_core::dhcp4::Dhcp4Server;
+use reveille_core::dhcp4::{Dhcp4Config, Dhcp4Server};
 use reveille_core::engine::{
     ConnId, Datagram, Engine, Frame, InterfaceId, Output, Packet, Route, SocketId, StreamEvent,
     Transmit,
@@ -152,9 +152,13 @@ impl Host {
             room_bytes: options.tftp_room_bytes,
             seed: rng.next_u64(),
         };
-        let leases = options.machines + 2 * options.spare_addresses + 1;
+        let dhcp = Dhcp4Config {
+            leases_max: options.machines + 2 * options.spare_addresses + 1,
+            seed: rng.next_u64(),
+            ..Dhcp4Config::default()
+        };
         Self {
-            dhcp: Watched::new(Dhcp4Server::new(leases, rng.next_u64()), inside),
+            dhcp: Watched::new(Dhcp4Server::new(dhcp), inside),
             tftp: Watched::new(TftpServer::new(config), inside),
             http: Watched::new(HttpServer::new(options.http_connections, rng.next_u64()), inside),
             tftp_max: options.tftp_transfers as usize,
@@ -319,6 +323,7 @@ impl Host {
                 Output::Transmit(transmit) => {
                     self.transmit(&transmit, now, site, checks, departures)
                 }
+                Output::Persist { .. } => checks.fail(now, "nothing is to be kept"),
                 Output::Close(conn) => self.close(conn, now, site, checks, departures),
             }
         }

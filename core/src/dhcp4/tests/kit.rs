@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::string::String;
 use std::vec::Vec;
 
-use crate::dhcp4::Dhcp4Server;
+use crate::dhcp4::{Dhcp4Config, Dhcp4Server};
 use crate::document::Template;
 use crate::engine::{
     Datagram, Discard, Engine, Frame, InterfaceId, Output, Packet, Route, SocketId,
@@ -109,7 +109,15 @@ impl Site {
 
     pub(super) fn with(view: View) -> Self {
         let now = Instant::ZERO + Duration::from_secs(1000);
-        Self { server: Dhcp4Server::new(1024, 1), view, now }
+        Self {
+            server: Dhcp4Server::new(Dhcp4Config {
+                leases_max: 1024,
+                seed: 1,
+                ..Dhcp4Config::default()
+            }),
+            view,
+            now,
+        }
     }
 
     pub(super) fn proxy() -> Self {
@@ -158,6 +166,7 @@ impl Site {
                 head.truncate(usize::from(transmit.head_len));
                 Some(Sent { route: transmit.route, bytes: head })
             }
+            Output::Persist { .. } => panic!("nothing is kept"),
             Output::Close(_) => panic!("there are no streams"),
         }
     }

@@ -140,6 +140,7 @@ impl World {
         self.take_events();
         match output {
             None => false,
+            Some(Output::Persist { .. }) => panic!("nothing is kept"),
             Some(Output::Close(conn)) => {
                 let peer = self.peers.get_mut(&conn.slot).unwrap();
                 assert!(!peer.is_closed, "closed once");

@@ -150,6 +150,7 @@ impl Lab {
     fn poll(&mut self) -> Vec<Sent> {
         match self.server.poll_output(&mut self.head, self.now, &self.view) {
             None => Vec::new(),
+            Some(Output::Persist { .. }) => panic!("nothing is kept"),
             Some(Output::Close(_)) => panic!("datagram sockets are not closed"),
             Some(Output::Transmit(transmit)) => {
                 self.origins.push(transmit.origin);

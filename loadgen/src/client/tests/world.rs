@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, LazyLock};
 
-use reveille_core::dhcp4::Dhcp4Server;
+use reveille_core::dhcp4::{Dhcp4Config, Dhcp4Server};
 use reveille_core::document::{Field, Segment, Template};
 use reveille_core::engine::{
     ConnId, Datagram, Discard, Engine, Frame, InterfaceId, Output, Packet, Route, SocketId,
@@ -135,7 +135,11 @@ impl World {
         Self {
             machine: Machine::new(identity(), model, Arc::new(journey), seed),
             view,
-            dhcp: Dhcp4Server::new(64, 3),
+            dhcp: Dhcp4Server::new(Dhcp4Config {
+                leases_max: 64,
+                seed: 3,
+                ..Dhcp4Config::default()
+            }),
             tftp: TftpServer::new(config),
             http: HttpServer::new(4, 4),
             images,
@@ -211,6 +215,7 @@ impl World {
             self.view = view;
             match output {
                 Some(Output::Transmit(transmit)) => self.transmit(&transmit, &head),
+                Some(Output::Persist { .. }) => panic!("nothing is kept"),
                 Some(Output::Close(conn)) => {
                     self.stream(StreamEvent::Closed { conn });
                     if std::mem::take(&mut self.connected) {
