@@ -30,10 +30,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (tftp_port, http_port) = (port()?, port()?);
 
     let mut config = Config::new(NonZeroUsize::MIN);
-    config.interfaces = vec![InterfaceSpec { name: "lo".to_owned(), index: 1 }];
+    config.sockets.interfaces = vec![InterfaceSpec { name: "lo".to_owned(), index: 1 }];
     let listen = SocketAddrV4::new(Ipv4Addr::LOCALHOST, tftp_port);
-    config.tftp = Some(TftpSpec { listen, transfer_sockets: TRANSFER_SOCKETS });
-    config.http = vec![SocketAddrV4::new(Ipv4Addr::LOCALHOST, http_port)];
+    config.sockets.tftp = Some(TftpSpec { listen, transfer_sockets: TRANSFER_SOCKETS });
+    config.sockets.http = vec![SocketAddrV4::new(Ipv4Addr::LOCALHOST, http_port)];
     config.connections = CONNECTIONS;
     let bound = bind(config)?;
     for feature in bound.features().iter() {

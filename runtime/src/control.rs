@@ -11,10 +11,13 @@ use crossbeam::utils::CachePadded;
 use reveille_core::view::View;
 
 use crate::buffers::images::ImageTable;
+use crate::config::SocketPlan;
 use crate::counters::{LiveCounters, Snapshot};
-use crate::error::ShardPanic;
+use crate::error::{BindError, ShardPanic};
 use crate::events::EventReceiver;
 use crate::shards::ShardThread;
+use crate::socket::Opener;
+use crate::sockets::{ShardSockets, Sockets};
 use crate::wake::Wake;
 
 /// Policy and the images that it mentions: they change together.
@@ -30,6 +33,7 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Server {
     shards: Vec<ShardThread>,
+    sockets: Sockets,
     events: EventReceiver,
     /// Every view that a shard may still hold: the last reference is dropped here, since freeing
     /// a large one takes longer than a turn may.
@@ -37,8 +41,13 @@ pub struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(events: EventReceiver, view: Arc<View>) -> Self {
-        Self { shards: Vec::new(), events, views: Mutex::new(vec![view]) }
+    pub(crate) fn new(events: EventReceiver, view: Arc<View>, sockets: Sockets) -> Self {
+        Self { shards: Vec::new(), sockets, events, views: Mutex::new(vec![view]) }
+    }
+
+    /// The sockets that a shard is to have.
+    pub(crate) fn sockets(&self, shard: usize) -> ShardSockets {
+        self.sockets.shard(shard).clone()
     }
 
     pub(crate) fn add(&mut self, shard: ShardThread) {
@@ -47,12 +56,39 @@ impl Server {
 
     /// Gives every shard new policy and images, each between two of its turns.
     pub fn swap(&self, setup: Setup) {
+        self.note_view(&setup);
+        self.order(|orders| orders.setup = Some(setup.clone()));
+    }
+
+    /// Gives every shard, each between two of its turns, new policy and the sockets of `plan`
+    /// together. `opener` opens those that are new; the others stay open, and what runs on them
+    /// does not notice. Those that are in no plan any more close. The number of TFTP transfer
+    /// sockets is an engine's for life and must not change.
+    ///
+    /// What cannot be opened is missing, and its reason is given back; the rest is served.
+    pub fn switch(
+        &mut self,
+        plan: &SocketPlan,
+        setup: Setup,
+        opener: &mut Opener,
+    ) -> Vec<BindError> {
+        self.note_view(&setup);
+        let (sockets, errors) = Sockets::open(plan, self.shards.len(), &self.sockets, opener);
+        self.sockets = sockets;
+        for (index, shard) in self.shards.iter().enumerate() {
+            let sockets = self.sockets(index);
+            shard.shared.order(|orders| {
+                orders.setup = Some(setup.clone());
+                orders.sockets = Some(sockets);
+            });
+        }
+        errors
+    }
+
+    fn note_view(&self, setup: &Setup) {
         let mut views = lock(&self.views);
         views.retain(|old| Arc::strong_count(old) > 1);
         views.push(Arc::clone(&setup.view));
-        for shard in &self.shards {
-            shard.shared.order(|orders| orders.setup = Some(setup.clone()));
-        }
     }
 
     /// Takes `address` away from whoever has it ([`reveille_core::engine::OperatorOrder`]); an event tells if
@@ -161,6 +197,7 @@ impl Siblings {
 pub(crate) struct Orders {
     setup: Option<Setup>,
     releases: Vec<Ipv4Addr>,
+    sockets: Option<ShardSockets>,
     drain: bool,
     stop: bool,
 }
@@ -169,7 +206,8 @@ pub(crate) struct Orders {
 #[derive(Debug)]
 pub(crate) enum Order {
     Stop,
-    Swap(Setup),
+    /// New policy, and the sockets for it if they are others.
+    Swap(Setup, Option<ShardSockets>),
     Release(Ipv4Addr),
     Drain,
 }
@@ -198,11 +236,12 @@ impl Shared {
     /// All orders since the last call, the most urgent first.
     pub(crate) fn take_orders(&self) -> impl Iterator<Item = Order> + use<> {
         self.wake.reset();
-        let Orders { setup, releases, drain, stop } = mem::take(&mut *lock(&self.orders));
+        let Orders { setup, sockets, releases, drain, stop } = mem::take(&mut *lock(&self.orders));
         let stop = stop.then_some(Order::Stop);
         let drain = drain.then_some(Order::Drain);
+        let swap = setup.map(|setup| Order::Swap(setup, sockets));
         let releases = releases.into_iter().map(Order::Release);
-        [stop, setup.map(Order::Swap), drain].into_iter().flatten().chain(releases)
+        [stop, swap, drain].into_iter().flatten().chain(releases)
     }
 
     pub(crate) fn set_drained(&self, drained: bool) {

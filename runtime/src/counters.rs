@@ -157,6 +157,8 @@ shard_counters! {
     packets_unreadable,
     /// Split sends that a device refused and that left one by one.
     splits_refused,
+    /// Sockets that the ring did not take, and that nothing arrives at: there was no memory.
+    sockets_refused,
     /// Outputs of an engine for connections that are gone.
     outputs_stale,
     /// Connections accepted.

@@ -3,7 +3,8 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 use reveille_core::engine::{
     Datagram, Frame, InterfaceId, Origin, Packet, Route, SendError, SocketId, Transmit,
@@ -11,19 +12,28 @@ use reveille_core::engine::{
 use reveille_core::image::ImageId;
 use reveille_core::limits;
 use reveille_core::mac::MacAddr;
+use reveille_core::table::{Handle, Slab};
+use reveille_core::time::Instant;
 
+use self::interfaces::Interfaces;
 use crate::buffers::pinned::PinnedImages;
 use crate::buffers::receive::{Filled, ReceiveBuffers};
 use crate::buffers::send::{Parts, SendSlots};
+use crate::config::SOCKETS_MAX;
 use crate::op::{BufferGroup, FileIndex, Op};
 use crate::ring::{Completion, Ring};
 use crate::shards::EngineKind;
+use crate::sockets::{OpenSocket, Purpose, ShardSockets};
 use crate::token::{Kind, Token};
+
+mod interfaces;
 
 /// Sockets, receive buffers and send slots for packets.
 #[derive(Debug)]
 pub(crate) struct Datagrams {
-    receivers: Vec<Receiver>,
+    receivers: Slab<Receiver>,
+    /// The receivers, sorted by what they are for: sends look theirs up.
+    by_role: Vec<(Role, Handle)>,
     interfaces: Interfaces,
     /// Room that each receive buffer keeps for address and control data.
     template: Box<libc::msghdr>,
@@ -34,21 +44,22 @@ pub(crate) struct Datagrams {
     /// What each send slot in use carries.
     flights: Vec<Flight>,
     splits_refused: u64,
+    /// When receives that failed start again.
+    rearm_at: Option<Instant>,
 }
 
 /// A socket that packets arrive at and leave from.
 #[derive(Debug)]
-pub(crate) struct Receiver {
-    /// The socket.
-    pub(crate) socket: OwnedFd,
-    /// Whose it is.
-    pub(crate) role: Role,
-    /// Its port, for sockets that have one.
-    pub(crate) port: u16,
+struct Receiver {
+    socket: OpenSocket,
+    role: Role,
+    file: FileIndex,
+    /// Whether a receive is in flight.
+    armed: bool,
 }
 
 /// Whose a socket is, and under which name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
     /// A UDP socket of an engine.
     Udp(EngineKind, SocketId),
@@ -61,7 +72,7 @@ pub(crate) enum Role {
 struct Flight {
     engine: EngineKind,
     origin: Origin,
-    file: FileIndex,
+    receiver: Handle,
     interface: InterfaceId,
     image: Option<ImageId>,
     bytes: u32,
@@ -85,51 +96,130 @@ pub(crate) struct Sent {
 }
 
 impl Datagrams {
-    /// Takes over sockets and makes `send_slots` slots and the receive buffers.
+    /// Makes `send_slots` slots and the receive buffers; there are no sockets yet.
     ///
     /// # Errors
     /// If there is no memory for them.
-    pub(crate) fn new(
-        ring: &Ring,
-        receivers: Vec<Receiver>,
-        interfaces: Interfaces,
-        send_slots: u16,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(ring: &Ring, send_slots: u16) -> io::Result<Self> {
         let mut template = zeroed_header();
         template.msg_namelen = ADDRESS_BYTES as u32;
         template.msg_controllen = CONTROL_BYTES;
         Ok(Self {
-            receivers,
-            interfaces,
+            receivers: Slab::new(SOCKETS_MAX),
+            by_role: Vec::new(),
+            interfaces: Interfaces::default(),
             template,
             buffers: ReceiveBuffers::register(ring, GROUP, BUFFERS, BUFFER_BYTES)?,
             head: vec![0; limits::HEAD_BYTES].into_boxed_slice(),
             slots: SendSlots::new(u32::from(send_slots))?,
             flights: Vec::with_capacity(usize::from(send_slots)),
             splits_refused: 0,
+            rearm_at: None,
         })
     }
 
-    /// The sockets in the order of their `FileIndex`.
-    pub(crate) fn files(&self) -> impl Iterator<Item = RawFd> {
-        self.receivers.iter().map(|receiver| receiver.socket.as_raw_fd())
+    /// Serves with these sockets and interfaces from now on. Sockets that it has already go on;
+    /// what arrived at others and was not read is dropped. Gives the number of sockets that the
+    /// ring did not take.
+    pub(crate) fn switch(&mut self, ring: &mut Ring, sockets: &ShardSockets) -> u64 {
+        self.interfaces.replace(&sockets.interfaces);
+        let wanted = || {
+            let open = sockets.open.iter();
+            open.filter_map(|socket| match socket.purpose {
+                Purpose::Packets(role) => Some((role, socket)),
+                Purpose::Streams => None,
+            })
+        };
+        let receivers = &self.receivers;
+        let (kept, gone): (Vec<_>, Vec<_>) = self.by_role.iter().partition(|(_, handle)| {
+            let receiver = receivers.get(*handle).expect("every role has its receiver");
+            wanted().any(|(_, socket)| socket.is(&receiver.socket))
+        });
+        self.by_role = kept;
+        for (_, handle) in gone {
+            let receiver = self.receivers.remove(handle).expect("every role has its receiver");
+            if receiver.armed {
+                ring.submit(&Op::cancel(receive_token(handle)));
+            }
+            ring.remove_file(receiver.file);
+        }
+        let mut refused = 0;
+        for (role, socket) in wanted() {
+            if self.handle(role).is_none() && self.add(ring, role, socket.clone()).is_none() {
+                refused += 1;
+            }
+        }
+        refused
     }
 
-    /// Starts receiving on every socket.
-    pub(crate) fn arm_all(&self, ring: &mut Ring) {
-        for receiver in 0..self.receivers.len() as u32 {
-            self.arm(ring, receiver);
-        }
+    fn add(&mut self, ring: &mut Ring, role: Role, socket: OpenSocket) -> Option<()> {
+        let file = ring.add_file(socket.socket.as_fd()).ok()?;
+        let receiver = Receiver { socket, role, file, armed: false };
+        // The ring's table of files has no more places than the slab.
+        let handle = self.receivers.insert(receiver).ok()?;
+        let at = self.by_role.partition_point(|(known, _)| *known < role);
+        self.by_role.insert(at, (role, handle));
+        self.arm(ring, handle);
+        Some(())
+    }
+
+    fn handle(&self, role: Role) -> Option<Handle> {
+        let found = self.by_role.binary_search_by_key(&role, |(role, _)| *role);
+        found.ok().map(|at| self.by_role[at].1)
+    }
+
+    /// The receiver that a receive belongs to, if it is still served.
+    fn receiver(&self, token: Token) -> Option<Handle> {
+        self.receivers.handle_at(token.slot).filter(|handle| token.is_of(handle.generation))
     }
 
     /// Starts receiving on one socket.
-    pub(crate) fn arm(&self, ring: &mut Ring, receiver: u32) {
-        let token = Token::new(Kind::Receive, receiver, 0);
-        let (file, group) = (FileIndex(receiver), self.buffers.group());
+    fn arm(&mut self, ring: &mut Ring, handle: Handle) {
+        let Some(receiver) = self.receivers.get_mut(handle) else { return };
+        receiver.armed = true;
+        let (file, group) = (receiver.file, self.buffers.group());
         // SAFETY: the template is never changed and lives as long as `self`, which the shard
         // keeps longer than the ring.
-        let receive = unsafe { Op::receive(file, &raw const *self.template, group, token) };
+        let receive =
+            unsafe { Op::receive(file, &raw const *self.template, group, receive_token(handle)) };
         ring.submit(&receive);
+    }
+
+    /// Takes note that a receive has ended, and starts it again: at once if it only ran out of
+    /// buffers. A device that went down or vanished makes its sockets fail, once or for ever.
+    pub(crate) fn on_receive_ended(
+        &mut self,
+        ring: &mut Ring,
+        token: Token,
+        completion: &Completion,
+        now: Instant,
+    ) {
+        let Some(handle) = self.receiver(token) else { return };
+        if matches!(completion.outcome(), Ok(_) | Err(libc::ENOBUFS)) {
+            self.arm(ring, handle);
+        } else if let Some(receiver) = self.receivers.get_mut(handle) {
+            receiver.armed = false;
+            self.rearm_at.get_or_insert(now + REARM_PAUSE);
+        }
+    }
+
+    /// Starts receives again that failed, once their pause is over.
+    pub(crate) fn expire(&mut self, ring: &mut Ring, now: Instant) {
+        if self.rearm_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.rearm_at = None;
+        for at in 0..self.by_role.len() {
+            let (_, handle) = self.by_role[at];
+            if self.receivers.get(handle).is_some_and(|receiver| !receiver.armed) {
+                self.arm(ring, handle);
+            }
+        }
+    }
+
+    /// When [`Self::expire`] has something to do.
+    pub(crate) const fn next_deadline(&self) -> Option<Instant> {
+        self.rearm_at
     }
 
     /// The buffer that a receive has filled.
@@ -138,9 +228,10 @@ impl Datagrams {
         Some(self.buffers.filled(completion.buffer()?, len as usize))
     }
 
-    /// The packet in a filled buffer and whose it is; nothing if it lacks an address or was cut.
-    pub(crate) fn read(&self, receiver: u32, filled: &Filled) -> Option<(EngineKind, Packet<'_>)> {
-        let receiver = self.receivers.get(receiver as usize)?;
+    /// The packet in a filled buffer and whose it is; nothing if it lacks an address, was cut, or
+    /// came to a socket that is not served any more.
+    pub(crate) fn read(&self, token: Token, filled: &Filled) -> Option<(EngineKind, Packet<'_>)> {
+        let receiver = self.receivers.get(self.receiver(token)?)?;
         let message = ReceivedMessage::parse(self.buffers.bytes(filled))?;
         Some(match receiver.role {
             Role::Udp(engine, socket) => {
@@ -149,7 +240,10 @@ impl Datagrams {
                     socket,
                     interface: self.interfaces.id(arrived.interface),
                     source: SocketAddr::V4(inet_address(message.name)?),
-                    destination: SocketAddr::new(IpAddr::V4(arrived.destination), receiver.port),
+                    destination: {
+                        let port = receiver.socket.local.port();
+                        SocketAddr::new(IpAddr::V4(arrived.destination), port)
+                    },
                     payload: message.payload,
                 };
                 (engine, Packet::Datagram(datagram))
@@ -199,7 +293,7 @@ impl Datagrams {
         slot: u32,
         transmit: &Transmit,
     ) -> Result<(), SendError> {
-        let (file, interface) = self.address(engine, slot, transmit.route)?;
+        let (receiver, interface) = self.address(engine, slot, transmit.route)?;
         let (body, body_len) = match &transmit.body {
             Some(span) => {
                 let address = images.pin(span).ok_or(SendError::ImageUnreadable)?;
@@ -213,7 +307,7 @@ impl Datagrams {
         let flight = Flight {
             engine,
             origin: transmit.origin,
-            file,
+            receiver,
             interface,
             image: transmit.body.map(|span| span.image),
             bytes: (parts.head_len + body_len) as u32,
@@ -253,13 +347,16 @@ impl Datagrams {
         let flight = self.flights[slot as usize];
         let result = match (completion.outcome(), flight.alone) {
             (Ok(_), Some(segment)) if segment + 1 < flight.segments => {
+                if !self.has_socket(&flight) {
+                    return Some(self.end(images, slot, flight, Err(SendError::Refused)));
+                }
                 self.narrow(slot, segment + 1);
                 self.submit(ring, slot);
                 return None;
             }
             (Ok(_), _) => Ok(flight.bytes),
             (Err(errno @ (libc::EIO | libc::EINVAL | libc::EMSGSIZE)), None)
-                if flight.segments > 1 =>
+                if flight.segments > 1 && self.has_socket(&flight) =>
             {
                 // A device that cannot make checksums for segments never will; a path that is too
                 // narrow for them is one client's.
@@ -275,12 +372,23 @@ impl Datagrams {
             (Err(libc::EMSGSIZE), _) => Err(SendError::TooLarge),
             (Err(_), _) => Err(SendError::Refused),
         };
+        Some(self.end(images, slot, flight, result))
+    }
+
+    /// Frees the slot of a send that is over.
+    fn end(
+        &mut self,
+        images: &mut PinnedImages,
+        slot: u32,
+        flight: Flight,
+        result: Result<u32, SendError>,
+    ) -> Sent {
         if let Some(image) = flight.image {
             images.unpin(image);
         }
         self.slots.release(slot);
         let Flight { engine, origin, segments, .. } = flight;
-        Some(Sent { engine, origin, packets: segments, result })
+        Sent { engine, origin, packets: segments, result }
     }
 
     /// Split sends that left one by one because a device or path refused them.
@@ -288,34 +396,33 @@ impl Datagrams {
         self.splits_refused
     }
 
-    /// Writes the addresses of a route into a free slot; gives the socket and the interface.
+    /// Writes the addresses of a route into a free slot; gives the receiver and the interface.
     fn address(
         &mut self,
         engine: EngineKind,
         slot: u32,
         route: Route,
-    ) -> Result<(FileIndex, InterfaceId), SendError> {
+    ) -> Result<(Handle, InterfaceId), SendError> {
         let (role, interface) = match route {
             Route::Datagram { socket, interface, source, destination } => {
                 let (IpAddr::V4(source), SocketAddr::V4(destination)) = (source, destination)
                 else {
                     return Err(SendError::Refused);
                 };
-                let index = self.interfaces.index(interface);
+                let index = self.interfaces.index(interface)?;
                 self.slots.message_mut(slot).set_route(destination, source, index);
                 (Role::Udp(engine, socket), interface)
             }
             Route::Link { interface, station } => {
                 let is_v6 = self.head[0] >> 4 == 6;
                 let protocol = if is_v6 { libc::ETH_P_IPV6 } else { libc::ETH_P_IP };
-                let index = self.interfaces.index(interface);
+                let index = self.interfaces.index(interface)?;
                 self.slots.message_mut(slot).set_station(station, index, protocol as u16);
                 (Role::Frames(interface), interface)
             }
             Route::Stream(_) => panic!("an engine that speaks in packets has no streams"),
         };
-        let position = self.receivers.iter().position(|receiver| receiver.role == role);
-        Ok((FileIndex(position.ok_or(SendError::Refused)? as u32), interface))
+        Ok((self.handle(role).ok_or(SendError::Refused)?, interface))
     }
 
     /// Narrows a split send to one of its datagrams.
@@ -324,9 +431,15 @@ impl Datagrams {
         self.slots.message_mut(slot).narrow_to_segment(segment);
     }
 
+    /// Whether a send has a socket to leave by: the way of one may be taken away while it goes.
+    fn has_socket(&self, flight: &Flight) -> bool {
+        self.receivers.get(flight.receiver).is_some()
+    }
+
     fn submit(&mut self, ring: &mut Ring, slot: u32) {
         let token = Token::new(Kind::Send, slot, self.slots.life(slot));
-        let file = self.flights[slot as usize].file;
+        let receiver = self.receivers.get(self.flights[slot as usize].receiver);
+        let file = receiver.expect("only what has a socket is sent").file;
         let message = self.slots.message_mut(slot).header();
         // SAFETY: message and head belong to the slot, which stays taken until the completion of
         // this token; the image is pinned until then; the shard drops the ring before both.
@@ -335,43 +448,9 @@ impl Datagrams {
     }
 }
 
-/// The served interfaces, by our names and by the kernel's.
-#[derive(Clone, Debug)]
-pub(crate) struct Interfaces(Vec<(u32, Splits)>);
-
-/// Whether a device takes split sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Splits {
-    Taken,
-    Refused,
-}
-
-impl Interfaces {
-    /// The interfaces with these kernel indices, in the order of [`InterfaceId`].
-    pub(crate) fn new(indices: impl Iterator<Item = u32>) -> Self {
-        Self(indices.map(|index| (index, Splits::Taken)).collect())
-    }
-
-    /// Our name of an interface; one that is not served gets a name that no view knows.
-    fn id(&self, index: u32) -> InterfaceId {
-        let position = self.0.iter().position(|(known, _)| *known == index);
-        InterfaceId(position.map_or(u16::MAX, |position| position as u16))
-    }
-
-    /// The kernel's name; 0, which leaves it to the routes, for one that is not served.
-    fn index(&self, id: InterfaceId) -> u32 {
-        self.0.get(usize::from(id.0)).map_or(0, |(index, _)| *index)
-    }
-
-    fn splits(&self, id: InterfaceId) -> bool {
-        self.0.get(usize::from(id.0)).is_none_or(|(_, splits)| *splits == Splits::Taken)
-    }
-
-    fn refuse_splits(&mut self, id: InterfaceId) {
-        if let Some((_, splits)) = self.0.get_mut(usize::from(id.0)) {
-            *splits = Splits::Refused;
-        }
-    }
+/// The token of the receive on this receiver.
+const fn receive_token(handle: Handle) -> Token {
+    Token::new(Kind::Receive, handle.slot, handle.generation)
 }
 
 /// What the kernel put into a buffer: a header, then address and control data in the room that
@@ -451,6 +530,9 @@ fn zeroed_header() -> Box<libc::msghdr> {
         msg_flags: 0,
     })
 }
+
+/// How long a receive rests that failed: a device that is gone fails again at once.
+const REARM_PAUSE: Duration = Duration::from_millis(100);
 
 /// The group of the buffers that datagrams and frames are received into.
 const GROUP: BufferGroup = BufferGroup(0);

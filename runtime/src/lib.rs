@@ -16,7 +16,7 @@
 //! use reveille_runtime::{Config, Engines, ImageStore, Setup, bind};
 //!
 //! let mut config = Config::new(NonZeroUsize::MIN);
-//! config.http = vec!["127.0.0.1:8080".parse()?];
+//! config.sockets.http = vec!["127.0.0.1:8080".parse()?];
 //! let connections = config.connections;
 //! let bound = bind(config)?; // privileges can be dropped after this
 //!
@@ -56,6 +56,7 @@ mod ring;
 mod shard;
 mod shards;
 mod socket;
+mod sockets;
 mod streams;
 mod token;
 mod wake;
@@ -63,7 +64,7 @@ mod wake;
 pub use bind::{Bound, bind};
 pub use buffers::images::{ImageError, ImageMeta, ImageStore, ImageTable};
 pub use clock::now;
-pub use config::{Config, InterfaceSpec, TftpSpec, UdpSpec};
+pub use config::{Config, InterfaceSpec, SocketPlan, TftpSpec, UdpSpec};
 pub use control::{Server, Setup};
 pub use counters::{EngineCounters, ShardCounters, Snapshot};
 pub use error::{BindError, BindReason, Endpoint, Holder, ShardPanic, StartError};
@@ -71,3 +72,4 @@ pub use events::EventReceiver;
 pub use persist::PersistPort;
 pub use probe::{Feature, FeatureState, Features};
 pub use shards::{Engines, ShardIndex};
+pub use socket::{Helper, Opener};

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use io_uring::types::{Fd, Fixed};
 use io_uring::{opcode, squeue};
 
-use crate::token::Token;
+use crate::token::{Kind, Token};
 
 /// An operation that is ready to be submitted: whoever made it answers for its memory.
 #[derive(Clone, Debug)]
@@ -88,6 +88,12 @@ impl Op {
     pub(crate) fn poll_readable(file: FileIndex, token: Token) -> Self {
         let poll = opcode::PollAdd::new(Fixed(file.0), libc::POLLIN as u32).multi(true);
         Self::named(poll.build(), token)
+    }
+
+    /// Ends the operation `target`, which completes without more; nothing if it has ended.
+    pub(crate) fn cancel(target: Token) -> Self {
+        let token = Token::new(Kind::Cancel, target.slot, 0);
+        Self::named(opcode::AsyncCancel::new(target.to_bits()).build(), token)
     }
 
     /// The submission queue entry.

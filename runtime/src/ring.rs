@@ -1,19 +1,22 @@
 //! One io_uring: submissions in, completions out, one system call a turn.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
 use io_uring::{Builder, IoUring, cqueue};
 
-use crate::op::{BufferGroup, Op};
+use crate::config::SOCKETS_MAX;
+use crate::op::{BufferGroup, FileIndex, Op};
 use crate::token::{Kind, Token};
 
 /// A ring that belongs to one thread, from [`Ring::enable`] on.
 pub(crate) struct Ring {
     uring: IoUring,
     deferred: bool,
+    /// Places in the table of files that are free, the next one last.
+    free_files: Vec<u32>,
     /// Why nothing can be submitted any more.
     failed: Option<io::Error>,
 }
@@ -81,11 +84,12 @@ impl Ring {
         let mut deferred = base();
         deferred.setup_single_issuer().setup_defer_taskrun().setup_r_disabled();
         if let Ok(uring) = deferred.build(SUBMISSIONS) {
-            return Ok(Self { uring, deferred: true, failed: None });
+            return Ok(Self { uring, deferred: true, free_files: Vec::new(), failed: None });
         }
         let mut plain = base();
         plain.setup_coop_taskrun().setup_r_disabled();
-        Ok(Self { uring: plain.build(SUBMISSIONS)?, deferred: false, failed: None })
+        let uring = plain.build(SUBMISSIONS)?;
+        Ok(Self { uring, deferred: false, free_files: Vec::new(), failed: None })
     }
 
     /// Whether completions are processed only when this thread asks for them.
@@ -93,14 +97,33 @@ impl Ring {
         self.deferred
     }
 
-    /// Makes the calling thread the ring's owner.
-    pub(crate) fn enable(&self) -> io::Result<()> {
-        self.uring.submitter().register_enable_rings()
+    /// Makes the calling thread the ring's owner, and gives the ring an empty table of files.
+    pub(crate) fn enable(&mut self) -> io::Result<()> {
+        self.uring.submitter().register_enable_rings()?;
+        self.uring.submitter().register_files_sparse(FILES)?;
+        self.free_files = (0..FILES).rev().collect();
+        Ok(())
     }
 
-    /// Gives the ring its table of files; a file's position is its `FileIndex`.
-    pub(crate) fn register_files(&self, files: &[RawFd]) -> io::Result<()> {
-        self.uring.submitter().register_files(files)
+    /// Puts a file into the ring's table.
+    ///
+    /// # Errors
+    /// `EMFILE` if the table is full, or what the kernel says.
+    pub(crate) fn add_file(&mut self, file: BorrowedFd<'_>) -> io::Result<FileIndex> {
+        let full = || io::Error::from_raw_os_error(libc::EMFILE);
+        let place = *self.free_files.last().ok_or_else(full)?;
+        self.uring.submitter().register_files_update(place, &[file.as_raw_fd()])?;
+        self.free_files.pop();
+        Ok(FileIndex(place))
+    }
+
+    /// Takes a file out of the table. Operations in flight keep it until they end.
+    pub(crate) fn remove_file(&mut self, file: FileIndex) {
+        const NONE: RawFd = -1;
+        // A place that cannot be emptied is not used again; the ring closes it in the end.
+        if self.uring.submitter().register_files_update(file.0, &[NONE]).is_ok() {
+            self.free_files.push(file.0);
+        }
     }
 
     /// Gives the ring a group of buffers for receives.
@@ -218,6 +241,10 @@ const SUBMISSIONS: u32 = 1024;
 
 /// Entries of the completion queue: several turns of a storm, 128 KiB.
 const COMPLETIONS: u32 = 8192;
+
+/// Places in the table of files: all sockets, and the mailbox. The kernel takes no table larger
+/// than the limit of open files, which is 1024 where nobody raised it.
+const FILES: u32 = SOCKETS_MAX + 24;
 
 /// Enters that may pass before a full submission queue counts as a failure.
 const SUBMIT_ATTEMPTS_MAX: usize = 1000;

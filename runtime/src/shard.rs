@@ -5,7 +5,6 @@
 //! system call at the end of a turn, and every loop has a budget.
 
 use std::io;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,17 +12,17 @@ use reveille_core::engine::{Datagram, Engine, OperatorOrder, Output, Packet, Rou
 use reveille_core::time::Instant;
 use reveille_core::view::View;
 
-use crate::bind::ShardSockets;
 use crate::buffers::pinned::PinnedImages;
 use crate::clock;
 use crate::control::{Order, Setup, Shared};
-use crate::datagrams::{Datagrams, Interfaces, Sent};
+use crate::datagrams::{Datagrams, Sent};
 use crate::driven::{Budget, Driven};
 use crate::events::EventSender;
 use crate::op::{FileIndex, Op};
 use crate::persist::PersistLink;
 use crate::ring::{Completion, Ring, Wait};
-use crate::shards::{EngineKind, Engines};
+use crate::shards::{EngineKind, Engines, ShardIndex};
+use crate::sockets::ShardSockets;
 use crate::streams::{Accepted, Happened, Streams};
 use crate::token::{Kind, Token};
 
@@ -42,7 +41,8 @@ pub(crate) struct Shard<D, T, S> {
     outlets: Outlets,
     completions: Vec<Completion>,
     mailbox: FileIndex,
-    store: FileIndex,
+    /// Where the store's answers announce themselves, if there is one.
+    store: Option<FileIndex>,
     draining: bool,
     /// When images that no table has any more are looked at again.
     release_at: Option<Instant>,
@@ -55,15 +55,23 @@ pub(crate) struct Outlets {
     pub(crate) persist: Option<PersistLink>,
 }
 
+/// What a shard begins with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) index: ShardIndex,
+    pub(crate) ring: Ring,
+    pub(crate) sockets: ShardSockets,
+    pub(crate) setup: Setup,
+    pub(crate) sizes: Sizes,
+}
+
 /// How large a shard is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     /// Datagrams in flight.
     pub(crate) send_slots: u16,
     /// Stream connections.
     pub(crate) connections: u32,
-    /// The interfaces served.
-    pub(crate) interfaces: Interfaces,
 }
 
 /// Whether the loop goes on.
@@ -79,29 +87,25 @@ where
     T: for<'i> Engine<Input<'i> = Datagram<'i>>,
     S: for<'i> Engine<Input<'i> = StreamEvent<'i>>,
 {
-    /// Makes the calling thread the owner of `sockets` and starts all receives.
+    /// Makes the calling thread the owner of ring and sockets and starts all receives.
     ///
     /// # Errors
     /// If buffers cannot be had.
     pub(crate) fn new(
-        sockets: ShardSockets,
+        start: Start,
         engines: Engines<D, T, S>,
-        setup: Setup,
         shared: Arc<Shared>,
         outlets: Outlets,
-        sizes: Sizes,
     ) -> io::Result<Self> {
-        let ShardSockets { ring, receivers, listeners } = sockets;
+        let Start { mut ring, sockets, setup, sizes, index: _ } = start;
         ring.enable()?;
-        let first_listener = receivers.len() as u32;
-        let mailbox = FileIndex(first_listener + listeners.len() as u32);
-        let datagrams = Datagrams::new(&ring, receivers, sizes.interfaces, sizes.send_slots)?;
-        let streams = Streams::new(&ring, listeners, first_listener, sizes.connections)?;
-        let store = FileIndex(mailbox.0 + 1);
-        let answers = outlets.persist.as_ref().map(|persist| persist.answered().as_raw_fd());
-        let own = std::iter::once(shared.wake().as_raw_fd()).chain(answers);
-        let files: Vec<_> = datagrams.files().chain(streams.files()).chain(own).collect();
-        ring.register_files(&files)?;
+        let mailbox = ring.add_file(shared.wake())?;
+        let store = match &outlets.persist {
+            Some(persist) => Some(ring.add_file(persist.answered())?),
+            None => None,
+        };
+        let datagrams = Datagrams::new(&ring, sizes.send_slots)?;
+        let streams = Streams::new(&ring, sizes.connections)?;
         let mut shard = Self {
             ring,
             datagrams,
@@ -119,8 +123,9 @@ where
             draining: false,
             release_at: None,
         };
-        shard.datagrams.arm_all(&mut shard.ring);
-        shard.streams.arm_all(&mut shard.ring);
+        if shard.switch_sockets(&sockets) > 0 {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         shard.listen_to_mailbox();
         shard.listen_to_store();
         Ok(shard)
@@ -187,7 +192,7 @@ where
             return Next::Turn;
         };
         match token.kind {
-            Kind::Receive => self.on_packet(token.slot, &completion, now),
+            Kind::Receive => self.on_packet(token, &completion, now),
             Kind::Send => {
                 let sent =
                     self.datagrams.on_sent(&mut self.ring, &mut self.images, token, &completion);
@@ -210,14 +215,16 @@ where
             }
             Kind::Mailbox => return self.on_mail(&completion, now),
             Kind::Store => self.on_store(&completion, now),
+            // What it ended says so itself.
+            Kind::Cancel => {}
         }
         Next::Turn
     }
 
     /// A datagram or frame arrived, or a receive has ended and must be started again.
-    fn on_packet(&mut self, receiver: u32, completion: &Completion, now: Instant) {
+    fn on_packet(&mut self, token: Token, completion: &Completion, now: Instant) {
         if let Some(filled) = self.datagrams.filled(completion) {
-            match self.datagrams.read(receiver, &filled) {
+            match self.datagrams.read(token, &filled) {
                 Some((EngineKind::Dhcp, packet)) => {
                     if let Some(dhcp) = &mut self.dhcp {
                         dhcp.handle_packet(packet, payload_len(&packet), now, &self.view);
@@ -235,7 +242,7 @@ where
             self.shared.counters.buffers_exhausted.add(1);
         }
         if !completion.has_more() {
-            self.datagrams.arm(&mut self.ring, receiver);
+            self.datagrams.on_receive_ended(&mut self.ring, token, completion, now);
         }
     }
 
@@ -298,7 +305,11 @@ where
         for order in self.shared.take_orders() {
             match order {
                 Order::Stop => return Next::Stop,
-                Order::Swap(setup) => {
+                Order::Swap(setup, sockets) => {
+                    if let Some(sockets) = sockets {
+                        let refused = self.switch_sockets(&sockets);
+                        self.shared.counters.sockets_refused.add(refused);
+                    }
                     self.view = setup.view;
                     self.images.replace(setup.images);
                     self.release_at = Some(Instant::ZERO);
@@ -336,6 +347,12 @@ where
         }
     }
 
+    /// Serves with these sockets from now on, but for so many that the ring did not take.
+    fn switch_sockets(&mut self, sockets: &ShardSockets) -> u64 {
+        self.datagrams.switch(&mut self.ring, sockets)
+            + self.streams.switch(&mut self.ring, sockets)
+    }
+
     /// Lets everything expire whose time has come.
     fn expire(&mut self, now: Instant) {
         if let Some(dhcp) = &mut self.dhcp {
@@ -343,6 +360,7 @@ where
         }
         self.tftp.expire(now);
         self.http.expire(now);
+        self.datagrams.expire(&mut self.ring, now);
         // Ends: nothing that expires here arms a timer that is due.
         while let Some(slot) = self.streams.expire(&mut self.ring, now) {
             self.on_stream(slot, Happened::Nothing, now);
@@ -427,7 +445,7 @@ where
             self.tftp.engine.poll_timeout(),
             self.http.engine.poll_timeout(),
         ];
-        let own = [self.streams.next_deadline(), self.release_at];
+        let own = [self.streams.next_deadline(), self.datagrams.next_deadline(), self.release_at];
         match engines.into_iter().chain(own).flatten().min() {
             None => Wait::Forever,
             Some(deadline) if deadline <= now => Wait::No,
@@ -436,9 +454,9 @@ where
     }
 
     fn listen_to_store(&mut self) {
-        if self.outlets.persist.is_some() {
+        if let Some(store) = self.store {
             let token = Token::new(Kind::Store, 0, 0);
-            self.ring.submit(&Op::poll_readable(self.store, token));
+            self.ring.submit(&Op::poll_readable(store, token));
         }
     }
 

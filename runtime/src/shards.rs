@@ -9,12 +9,11 @@ use std::thread::{self, JoinHandle};
 use reveille_core::engine::{Datagram, Engine, Packet, StreamEvent};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::bind::ShardSockets;
-use crate::control::{Setup, Shared, Siblings};
+use crate::control::{Shared, Siblings};
 use crate::error::StartError;
 use crate::events::EventReceiver;
 use crate::persist::PersistLink;
-use crate::shard::{Outlets, Shard, Sizes};
+use crate::shard::{Outlets, Shard, Start};
 
 /// Which shard: 0 is the one that has the DHCP sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,7 +31,7 @@ pub struct Engines<D, T, S> {
 }
 
 /// One of the engines of a shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum EngineKind {
     Dhcp,
     Tftp,
@@ -60,18 +59,16 @@ impl ShardThread {
     /// # Errors
     /// If its thread, ring or buffers cannot be had.
     pub(crate) fn start<D, T, S>(
-        index: ShardIndex,
-        sockets: ShardSockets,
+        start: Start,
         engines: Engines<D, T, S>,
-        setup: Setup,
         links: Links,
-        sizes: Sizes,
     ) -> Result<Self, StartError>
     where
         D: for<'i> Engine<Input<'i> = Packet<'i>> + Send + 'static,
         T: for<'i> Engine<Input<'i> = Datagram<'i>> + Send + 'static,
         S: for<'i> Engine<Input<'i> = StreamEvent<'i>> + Send + 'static,
     {
+        let index = start.index;
         let failed = |what, source| StartError { shard: index.0, what, source };
         let shared = Shared::new().map_err(|source| failed("its mailbox", source))?;
         let shared = Arc::new(shared);
@@ -84,7 +81,7 @@ impl ShardThread {
             let running = Arc::clone(&shard_shared);
             let run = AssertUnwindSafe(|| {
                 pin_to_core(index);
-                match Shard::new(sockets, engines, setup, shard_shared, outlets, sizes) {
+                match Shard::new(start, engines, shard_shared, outlets) {
                     Ok(shard) => {
                         let _starter_waits = report.send(Ok(()));
                         shard.run().map_err(|error| error.to_string())

@@ -1,25 +1,78 @@
-//! Opening sockets with the options that the loop relies on.
+//! Opening sockets with the options that the loop relies on, here or by a helper that has the
+//! privileges which this process gave away.
 //!
 //! All of them block as far as the kernel is concerned: a ring waits for a socket that is not
 //! ready, and would give up at once on one that is marked as non-blocking.
 
-use std::fs;
 use std::io;
 use std::net::SocketAddrV4;
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::net::sockopt;
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
-use crate::config::InterfaceSpec;
+pub use self::helper::Helper;
+
+mod helper;
+
+/// Who opens sockets.
+#[derive(Debug)]
+pub enum Opener {
+    /// The calling thread, which has the privileges.
+    Own,
+    /// Another process that has them.
+    Helper(Helper),
+}
+
+impl Opener {
+    /// # Errors
+    /// What the system calls say, or that the helper is gone.
+    pub(crate) fn open(&mut self, spec: &SocketSpec) -> io::Result<OwnedFd> {
+        match self {
+            Self::Own => spec.open(),
+            Self::Helper(helper) => helper.open(spec),
+        }
+    }
+}
+
+/// A socket that can be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SocketSpec {
+    /// A UDP socket that tells where each datagram was sent to.
+    Udp(UdpOptions),
+    /// A TCP listener.
+    Tcp {
+        /// Address and port; port 0 lets the kernel choose.
+        local: SocketAddrV4,
+        /// Whether other shards have the same port.
+        shared: bool,
+    },
+    /// A packet socket.
+    Frames(FramesOptions),
+}
+
+impl SocketSpec {
+    /// Opens it, without allocating: the helper does it between `fork` and its end.
+    ///
+    /// # Errors
+    /// What the system calls say.
+    fn open(&self) -> io::Result<OwnedFd> {
+        match *self {
+            Self::Udp(options) => open_udp(options),
+            Self::Tcp { local, shared } => open_tcp(local, shared),
+            Self::Frames(options) => open_frames(options),
+        }
+    }
+}
 
 /// What a UDP socket is for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct UdpOptions<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UdpOptions {
     /// Address and port; port 0 lets the kernel choose.
     pub(crate) local: SocketAddrV4,
-    /// Take and send only by this interface.
-    pub(crate) device: Option<&'a str>,
+    /// Take and send only by the interface with this index.
+    pub(crate) device: Option<NonZeroU32>,
     /// Whether broadcasts may be sent.
     pub(crate) broadcast: bool,
     /// Whether other shards have the same port.
@@ -28,17 +81,26 @@ pub(crate) struct UdpOptions<'a> {
     pub(crate) receive_buffer_bytes: usize,
 }
 
+/// Where a packet socket listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FramesOptions {
+    /// The kernel's index of the interface.
+    pub(crate) interface: u32,
+    /// Whether it sees what this host sends as well.
+    pub(crate) outgoing: bool,
+}
+
 /// Opens a UDP socket that tells where each datagram was sent to.
 ///
 /// # Errors
 /// What the system calls say.
-pub(crate) fn open_udp(options: UdpOptions<'_>) -> io::Result<OwnedFd> {
+fn open_udp(options: UdpOptions) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     if options.shared {
         socket.set_reuse_port(true)?;
     }
-    if let Some(device) = options.device {
-        socket.bind_device(Some(device.as_bytes()))?;
+    if options.device.is_some() {
+        socket.bind_device_by_index_v4(options.device)?;
     }
     socket.set_broadcast(options.broadcast)?;
     set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, &1_i32)?;
@@ -55,7 +117,7 @@ pub(crate) fn open_udp(options: UdpOptions<'_>) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// What the system calls say.
-pub(crate) fn open_tcp(local: SocketAddrV4, shared: bool) -> io::Result<OwnedFd> {
+fn open_tcp(local: SocketAddrV4, shared: bool) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
@@ -67,12 +129,12 @@ pub(crate) fn open_tcp(local: SocketAddrV4, shared: bool) -> io::Result<OwnedFd>
 }
 
 /// Opens a packet socket on an interface: any IP packet can be sent from it, and it receives
-/// ICMPv6 router solicitations and advertisements. Where this host is an IPv6 router it receives
-/// those of this host as well, but not what was sent from it.
+/// ICMPv6 router solicitations and advertisements; those of this host as well if that was asked
+/// for, but not what was sent from the socket itself.
 ///
 /// # Errors
 /// What the system calls say.
-pub(crate) fn open_frames(interface: &InterfaceSpec) -> io::Result<OwnedFd> {
+fn open_frames(options: FramesOptions) -> io::Result<OwnedFd> {
     // SAFETY: no memory is involved. Protocol 0: nothing arrives before the filter is in place.
     let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
     if fd < 0 {
@@ -81,17 +143,18 @@ pub(crate) fn open_frames(interface: &InterfaceSpec) -> io::Result<OwnedFd> {
     // SAFETY: the call above made the descriptor, and nobody else has it.
     let socket = unsafe { Socket::from_raw_fd(fd) };
     socket.attach_filter(&router_discovery_filter())?;
+    // Whoever is given the socket sees no more than that.
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_LOCK_FILTER, &1_i32)?;
     enlarge_buffers(&socket, FRAMES_BUFFER_BYTES);
-    join_station(&socket, interface.index, ALL_NODES)?;
-    join_station(&socket, interface.index, ALL_ROUTERS)?;
+    join_station(&socket, options.interface, ALL_NODES)?;
+    join_station(&socket, options.interface, ALL_ROUTERS)?;
     // Packets that this host sends are shown to those only who ask for every protocol, and that
-    // makes every packet dearer (measured: a sixth of the cost of a small reply). A host that
-    // does not forward is nobody's router, so there is nothing to be seen then.
-    let watch = if forwards_ipv6(&interface.name) { libc::ETH_P_ALL } else { libc::ETH_P_IPV6 };
+    // makes every packet dearer (measured: a sixth of the cost of a small reply).
+    let watch = if options.outgoing { libc::ETH_P_ALL } else { libc::ETH_P_IPV6 };
     let address = libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
         sll_protocol: (watch as u16).to_be(),
-        sll_ifindex: interface.index as i32,
+        sll_ifindex: options.interface as i32,
         sll_hatype: 0,
         sll_pkttype: 0,
         sll_halen: 0,
@@ -117,12 +180,6 @@ pub(crate) fn local_address(socket: &OwnedFd) -> io::Result<SocketAddrV4> {
 /// Bytes that may wait in a socket; the kernel counts twice what it was asked for.
 pub(crate) fn receive_buffer_bytes(socket: &OwnedFd) -> usize {
     sockopt::socket_recv_buffer_size(socket).unwrap_or(0) / 2
-}
-
-/// Whether this host routes IPv6 packets that come in by `interface`.
-fn forwards_ipv6(interface: &str) -> bool {
-    let setting = fs::read_to_string(format!("/proc/sys/net/ipv6/conf/{interface}/forwarding"));
-    setting.is_ok_and(|value| value.trim() != "0")
 }
 
 /// Makes the network card pass multicast frames to `station` up to us.

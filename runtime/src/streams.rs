@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use reveille_core::engine::{ConnId, Origin, SendError, Transmit};
@@ -18,14 +18,18 @@ use rustix::net::{Shutdown, getpeername, getsockname, shutdown};
 use crate::buffers::pinned::PinnedImages;
 use crate::buffers::receive::{Filled, ReceiveBuffers};
 use crate::buffers::send::{Parts, SendSlots};
+use crate::config::SOCKETS_MAX;
 use crate::op::{BufferGroup, FileIndex, Op};
 use crate::ring::{Completion, Ring};
+use crate::sockets::{OpenSocket, Purpose, ShardSockets};
 use crate::token::{Kind, Token};
 
 /// Listeners, connections, their buffers and their timers.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    listeners: Vec<Listener>,
+    listeners: Slab<Listener>,
+    /// The listeners that are served.
+    handles: Vec<Handle>,
     connections: Slab<Connection>,
     /// One timer for each connection that is on its way out, one for paused listeners.
     timers: TimerWheel,
@@ -33,18 +37,14 @@ pub(crate) struct Streams {
     /// Heads on their way. A slot is held only until the network has its head, and a connection
     /// has at most one send outstanding, so there is one for whoever asks.
     slots: SendSlots<2>,
-    /// `FileIndex` of the first listener.
-    first_file: u32,
     draining: bool,
 }
 
 /// A socket that accepts.
 #[derive(Debug)]
-pub(crate) struct Listener {
-    /// The socket.
-    pub(crate) socket: OwnedFd,
-    /// Where it listens.
-    pub(crate) local: SocketAddrV4,
+struct Listener {
+    socket: OpenSocket,
+    file: FileIndex,
     armed: bool,
 }
 
@@ -123,39 +123,63 @@ pub(crate) enum Accepted {
     Paused,
 }
 
-impl Listener {
-    /// A listener that does not accept yet.
-    pub(crate) const fn new(socket: OwnedFd, local: SocketAddrV4) -> Self {
-        Self { socket, local, armed: false }
-    }
-}
-
 impl Streams {
-    /// Takes over listeners, the first of which has the `FileIndex` `first_file`, and makes room
-    /// for `capacity` connections.
+    /// Makes room for `capacity` connections; there are no listeners yet.
     ///
     /// # Errors
     /// If there is no memory.
-    pub(crate) fn new(
-        ring: &Ring,
-        listeners: Vec<Listener>,
-        first_file: u32,
-        capacity: u32,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(ring: &Ring, capacity: u32) -> io::Result<Self> {
         Ok(Self {
-            listeners,
+            listeners: Slab::new(SOCKETS_MAX),
+            handles: Vec::new(),
             connections: Slab::new(capacity),
             timers: TimerWheel::new(capacity + 1),
             buffers: ReceiveBuffers::register(ring, GROUP, BUFFERS, BUFFER_BYTES)?,
             slots: SendSlots::new(capacity)?,
-            first_file,
             draining: false,
         })
     }
 
-    /// The listeners in the order of their `FileIndex`.
-    pub(crate) fn files(&self) -> impl Iterator<Item = RawFd> {
-        self.listeners.iter().map(|listener| listener.socket.as_raw_fd())
+    /// Accepts at these sockets from now on, unless it drains. Connections go on, wherever they
+    /// came in. Gives the number of sockets that the ring did not take.
+    pub(crate) fn switch(&mut self, ring: &mut Ring, sockets: &ShardSockets) -> u64 {
+        if self.draining {
+            return 0;
+        }
+        let is_listener = |socket: &&OpenSocket| socket.purpose == Purpose::Streams;
+        let wanted = || sockets.open.iter().filter(is_listener);
+        let listeners = &mut self.listeners;
+        self.handles.retain(|handle| {
+            let listener = listeners.get(*handle).expect("every handle has its listener");
+            let stays = wanted().any(|socket| socket.is(&listener.socket));
+            if !stays {
+                if listener.armed {
+                    ring.submit(&Op::cancel(accept_token(*handle)));
+                }
+                ring.remove_file(listener.file);
+                listeners.remove(*handle);
+            }
+            stays
+        });
+        let mut refused = 0;
+        for socket in wanted() {
+            let has = |handle: &Handle| {
+                self.listeners.get(*handle).is_some_and(|known| known.socket.is(socket))
+            };
+            if !self.handles.iter().any(has) && self.add(ring, socket.clone()).is_none() {
+                refused += 1;
+            }
+        }
+        self.arm_all(ring);
+        refused
+    }
+
+    fn add(&mut self, ring: &mut Ring, socket: OpenSocket) -> Option<()> {
+        let file = ring.add_file(socket.socket.as_fd()).ok()?;
+        // The ring's table of files has no more places than the slab.
+        let handle = self.listeners.insert(Listener { socket, file, armed: false }).ok()?;
+        self.handles.push(handle);
+        Some(())
     }
 
     /// Number of connections.
@@ -164,14 +188,14 @@ impl Streams {
     }
 
     /// Starts accepting on every listener that does not accept.
-    pub(crate) fn arm_all(&mut self, ring: &mut Ring) {
+    fn arm_all(&mut self, ring: &mut Ring) {
         if self.draining {
             return;
         }
-        for (listener, index) in self.listeners.iter_mut().zip(0..) {
+        for handle in &self.handles {
+            let listener = self.listeners.get_mut(*handle).expect("every handle has its listener");
             if !std::mem::replace(&mut listener.armed, true) {
-                let token = Token::new(Kind::Accept, index, 0);
-                ring.submit(&Op::accept(FileIndex(self.first_file + index), token));
+                ring.submit(&Op::accept(listener.file, accept_token(*handle)));
             }
         }
     }
@@ -179,9 +203,10 @@ impl Streams {
     /// Stops listening: peers are refused from now on. Connections go on.
     pub(crate) fn drain(&mut self) {
         self.draining = true;
-        for listener in &self.listeners {
+        for handle in &self.handles {
+            let listener = self.listeners.get(*handle).expect("every handle has its listener");
             // Fails only if it does not listen any more.
-            let _not_listening = shutdown(&listener.socket, Shutdown::Both);
+            let _not_listening = shutdown(&listener.socket.socket, Shutdown::Both);
         }
     }
 
@@ -193,9 +218,15 @@ impl Streams {
         completion: Completion,
         now: Instant,
     ) -> Accepted {
-        let listener = &mut self.listeners[token.slot as usize];
+        let handle = self.listeners.handle_at(token.slot);
+        let handle = handle.filter(|handle| token.is_of(handle.generation));
+        let Some(listener) = handle.and_then(|handle| self.listeners.get_mut(handle)) else {
+            // It is served no more, and neither is who came by it at the last moment.
+            drop(completion.into_descriptor());
+            return Accepted::Nothing;
+        };
         listener.armed = completion.has_more();
-        let local = listener.local;
+        let local = listener.socket.local;
         let Ok(socket) = completion.into_descriptor() else {
             // Trying again at once would spin while no descriptor is left.
             self.timers.arm(self.connections.capacity(), now + ACCEPT_PAUSE);
@@ -502,6 +533,11 @@ fn addresses(socket: &OwnedFd, listener: SocketAddrV4) -> Option<(SocketAddr, So
         return Some((peer, SocketAddr::V4(listener)));
     }
     Some((peer, getsockname(socket).ok()?.try_into().ok()?))
+}
+
+/// The token of the accept on this listener.
+const fn accept_token(handle: Handle) -> Token {
+    Token::new(Kind::Accept, handle.slot, handle.generation)
 }
 
 const fn conn_id(handle: Handle) -> ConnId {

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Mailbox,
     /// A multishot poll on the descriptor by which the store answers.
     Store,
+    /// The end of an operation on a socket that is no longer wanted.
+    Cancel,
 }
 
 impl Token {
@@ -58,6 +60,7 @@ impl Token {
             4 => Kind::StreamSend,
             5 => Kind::Mailbox,
             6 => Kind::Store,
+            7 => Kind::Cancel,
             _ => return None,
         };
         let generation = (bits >> 32) as u32 & GENERATION_MASK;
@@ -82,6 +85,7 @@ mod tests {
             Kind::StreamSend,
             Kind::Mailbox,
             Kind::Store,
+            Kind::Cancel,
         ];
         for kind in kinds {
             for (slot, generation) in [(0, 0), (u32::MAX, 7), (5, u32::MAX)] {

@@ -2,9 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use reveille_core::engine::InterfaceId;
+use reveille_core::engine::{InterfaceId, SocketId};
 use reveille_core::view::{DhcpMode, View};
-use reveille_runtime::{Config, InterfaceSpec, TftpSpec, UdpSpec};
+use reveille_runtime::{Config, InterfaceSpec, SocketPlan, TftpSpec, UdpSpec};
 
 use super::Prepared;
 use crate::site::Site;
@@ -26,11 +26,18 @@ const LEASES_MIN: u64 = 65_536;
 const LEASES_MAX: u64 = 4 * 1024 * 1024;
 
 pub(super) fn of(site: &Site, prepared: &Prepared) -> Config {
-    let view = &prepared.setup.view;
     let mut config = Config::new(site.shard_count());
+    config.sockets = sockets(site, prepared);
+    config
+}
+
+/// The sockets that a site needs on the interfaces that are there.
+fn sockets(site: &Site, prepared: &Prepared) -> SocketPlan {
+    let view = &prepared.setup.view;
+    let mut plan = SocketPlan::new();
     for (at, (interface, index)) in view.interfaces.iter().zip(&prepared.ifindexes).enumerate() {
         let id = InterfaceId(u16::try_from(at).unwrap_or(u16::MAX));
-        config.interfaces.push(InterfaceSpec { name: interface.name.to_string(), index: *index });
+        plan.interfaces.push(InterfaceSpec { name: interface.name.to_string(), index: *index });
         let has_dhcp = view
             .networks
             .iter()
@@ -38,29 +45,30 @@ pub(super) fn of(site: &Site, prepared: &Prepared) -> Config {
         if !has_dhcp {
             continue;
         }
-        for port in [DHCP_PORT, PXE_PORT] {
-            config.dhcp.push(UdpSpec {
+        for (port, of_pxe) in [(DHCP_PORT, 0), (PXE_PORT, 1)] {
+            plan.dhcp.push(UdpSpec {
+                id: SocketId(id.0 * 2 + of_pxe),
                 local: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port),
                 device: Some(id),
                 broadcast: true,
             });
         }
         if interface.link_unicast {
-            config.frames.push(id);
+            plan.frames.push(id);
         }
     }
-    config.tftp = Some(TftpSpec {
+    plan.tftp = Some(TftpSpec {
         listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, site.tftp.port),
         transfer_sockets: transfer_sockets(site),
     });
-    config.http = view
+    plan.http = view
         .networks
         .iter()
         .map(|network| SocketAddrV4::new(network.server, site.http.port))
         .collect();
-    config.http.sort_unstable();
-    config.http.dedup();
-    config
+    plan.http.sort_unstable();
+    plan.http.dedup();
+    plan
 }
 
 /// Transfer sockets of the TFTP engine; none if it answers from its own port.
@@ -78,21 +86,12 @@ pub(super) fn leases(view: &View) -> u32 {
 
 /// What only a restart can change: the open sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ports {
-    interfaces: Vec<InterfaceSpec>,
-    dhcp: Vec<UdpSpec>,
-    tftp: Option<TftpSpec>,
-    http: Vec<SocketAddrV4>,
-}
+pub(crate) struct Ports(SocketPlan);
 
 impl Ports {
     pub(crate) fn of(config: &Config) -> Self {
-        Self {
-            interfaces: config.interfaces.clone(),
-            dhcp: config.dhcp.clone(),
-            tftp: config.tftp.clone(),
-            http: config.http.clone(),
-        }
+        // Packet sockets are a means to the same end.
+        Self(SocketPlan { frames: Vec::new(), ..config.sockets.clone() })
     }
 
     /// The ports that `site` would need.
@@ -161,7 +160,7 @@ mod tests {
 
     #[test]
     fn only_interfaces_with_dhcp_get_its_sockets() {
-        let config = of(&Site::default(), &prepared());
+        let config = sockets(&Site::default(), &prepared());
         assert_eq!(config.interfaces[1], InterfaceSpec { name: "eth1".to_owned(), index: 7 });
         let ports: Vec<u16> = config.dhcp.iter().map(|spec| spec.local.port()).collect();
         assert_eq!(ports, [67, 4011]);
@@ -174,11 +173,7 @@ mod tests {
     fn a_single_port_needs_no_transfer_sockets() {
         let mut site = Site::default();
         site.tftp.single_port = true;
-        assert_eq!(of(&site, &prepared()).tftp.unwrap().transfer_sockets, 0);
-        assert_ne!(
-            Ports::of_site(&site, &prepared()),
-            Ports::of_site(&Site::default(), &prepared())
-        );
+        assert_eq!(sockets(&site, &prepared()).tftp.unwrap().transfer_sockets, 0);
     }
 
     #[test]

@@ -78,14 +78,3 @@ fn only_ethernet_stations_are_read() {
     name[11] = 20;
     assert_eq!(link_address(&name), None);
 }
-
-#[test]
-fn interfaces_that_are_not_served_have_no_place_in_a_view() {
-    let mut interfaces = Interfaces::new([7, 3].into_iter());
-    assert_eq!((interfaces.id(3), interfaces.index(InterfaceId(1))), (InterfaceId(1), 3));
-    let unknown = interfaces.id(4);
-    assert_eq!((unknown, interfaces.index(unknown)), (InterfaceId(u16::MAX), 0));
-    assert!(interfaces.splits(InterfaceId(0)) && interfaces.splits(unknown));
-    interfaces.refuse_splits(InterfaceId(0));
-    assert!(!interfaces.splits(InterfaceId(0)) && interfaces.splits(InterfaceId(1)));
-}

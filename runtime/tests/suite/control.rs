@@ -58,7 +58,7 @@ fn a_shard_that_panics_stops_the_others() {
 fn a_port_in_use_names_its_holder() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config = kit::config(2);
-    config.http = vec![tcp.local_addr().unwrap().to_string().parse().unwrap()];
+    config.sockets.http = vec![tcp.local_addr().unwrap().to_string().parse().unwrap()];
     let error = bind(config).unwrap_err();
     assert!(matches!(error.endpoint, Endpoint::Tcp { .. }));
     let BindReason::InUse { holder: Some(holder) } = &error.reason else { panic!("{error}") };
@@ -67,7 +67,8 @@ fn a_port_in_use_names_its_holder() {
 
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut config = kit::config(2);
-    config.tftp.as_mut().unwrap().listen = udp.local_addr().unwrap().to_string().parse().unwrap();
+    config.sockets.tftp.as_mut().unwrap().listen =
+        udp.local_addr().unwrap().to_string().parse().unwrap();
     let error = bind(config).unwrap_err();
     assert!(matches!(error.reason, BindReason::InUse { holder: Some(_) }), "{error}");
 }
@@ -76,10 +77,10 @@ fn a_port_in_use_names_its_holder() {
 fn a_second_server_does_not_share_the_ports_of_the_first() {
     let running = kit::start(kit::config(2), &ImageStore::new());
     let mut config = kit::config(2);
-    config.tftp.as_mut().unwrap().listen = running.tftp;
+    config.sockets.tftp.as_mut().unwrap().listen = running.tftp;
     assert!(matches!(bind(config).unwrap_err().reason, BindReason::InUse { .. }));
     let mut config = kit::config(2);
-    config.http = vec![running.http];
+    config.sockets.http = vec![running.http];
     assert!(matches!(bind(config).unwrap_err().reason, BindReason::InUse { .. }));
     running.stop();
 }
@@ -87,7 +88,7 @@ fn a_second_server_does_not_share_the_ports_of_the_first() {
 #[test]
 fn an_address_that_is_not_ours_is_refused() {
     let mut config = kit::config(1);
-    config.http = vec!["192.0.2.1:80".parse().unwrap()];
+    config.sockets.http = vec!["192.0.2.1:80".parse().unwrap()];
     let error = bind(config).unwrap_err();
     assert!(matches!(error.reason, BindReason::NoAddress), "{error}");
     assert!(error.hint().is_some());

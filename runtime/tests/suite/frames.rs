@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use reveille_core::engine::{
-    Discard, Engine, Frame, InterfaceId, Origin, Output, Packet, Route, SendError, Transmit,
+    Discard, Engine, Frame, InterfaceId, Origin, Output, Packet, Route, SendError, SocketId,
+    Transmit,
 };
 use reveille_core::event::Event;
 use reveille_core::image::ImageId;
@@ -157,8 +158,9 @@ fn set_ipv6(name: &str, setting: &str) {
 
 fn config() -> Config {
     let mut config = Config::new(NonZeroUsize::MIN);
-    config.interfaces = vec![InterfaceSpec { name: "server0".to_owned(), index: index("server0") }];
-    config.frames = vec![InterfaceId(0)];
+    config.sockets.interfaces =
+        vec![InterfaceSpec { name: "server0".to_owned(), index: index("server0") }];
+    config.sockets.frames = vec![InterfaceId(0)];
     config
 }
 
@@ -183,9 +185,10 @@ fn clients_that_only_broadcasts_reach_are_told_of() {
     in_namespace(|| {
         make_link();
         let mut config = config();
-        config.frames.clear();
+        config.sockets.frames.clear();
         let local = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 67);
-        config.dhcp = vec![UdpSpec { local, device: Some(InterfaceId(0)), broadcast: true }];
+        config.sockets.dhcp =
+            vec![UdpSpec { id: SocketId(0), local, device: Some(InterfaceId(0)), broadcast: true }];
         let bound = bind(config).unwrap();
         let told: Vec<String> = bound.features().iter().map(ToString::to_string).collect();
         assert!(!bound.features().link_unicast);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use reveille_core::engine::SocketId;
 use reveille_core::image::{ImageId, ImageSpan};
 use reveille_runtime::{
     Bound, Config, Engines, ImageStore, InterfaceSpec, Server, Setup, TftpSpec, UdpSpec, bind,
@@ -31,10 +32,11 @@ pub(crate) struct Running {
 pub(crate) fn config(shards: usize) -> Config {
     let mut config = Config::new(NonZeroUsize::new(shards).unwrap());
     let loopback = "127.0.0.1:0".parse().unwrap();
-    config.interfaces = vec![InterfaceSpec { name: "lo".to_owned(), index: 1 }];
-    config.dhcp = vec![UdpSpec { local: loopback, device: None, broadcast: true }];
-    config.tftp = Some(TftpSpec { listen: loopback, transfer_sockets: 2 });
-    config.http = vec![loopback];
+    config.sockets.interfaces = vec![InterfaceSpec { name: "lo".to_owned(), index: 1 }];
+    config.sockets.dhcp =
+        vec![UdpSpec { id: SocketId(0), local: loopback, device: None, broadcast: true }];
+    config.sockets.tftp = Some(TftpSpec { listen: loopback, transfer_sockets: 2 });
+    config.sockets.http = vec![loopback];
     config.connections = 2048;
     config
 }

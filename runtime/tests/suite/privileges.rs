@@ -24,7 +24,7 @@ fn without_packet_sockets_there_is_a_fallback_with_advice() {
     in_namespace(|| {
         give_up(CapabilitySet::NET_RAW);
         let mut config = kit::config(1);
-        config.frames = vec![InterfaceId(0)];
+        config.sockets.frames = vec![InterfaceId(0)];
         let bound = bind(config).unwrap();
         assert!(!bound.features().link_unicast);
         let hint = |feature: &Feature| match &feature.state {
@@ -52,7 +52,7 @@ fn a_low_port_takes_a_capability() {
     in_namespace(|| {
         give_up(CapabilitySet::NET_BIND_SERVICE);
         let mut config = kit::config(1);
-        config.http = vec![SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80)];
+        config.sockets.http = vec![SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80)];
         let error = bind(config).unwrap_err();
         let BindReason::NoPermission { capability } = error.reason else { panic!("{error}") };
         assert_eq!(capability, "CAP_NET_BIND_SERVICE");
@@ -63,8 +63,8 @@ fn a_low_port_takes_a_capability() {
 fn what_was_opened_with_privileges_runs_without() {
     in_namespace(|| {
         let mut config = kit::config(1);
-        config.http = vec![SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80)];
-        config.frames = vec![InterfaceId(0)];
+        config.sockets.http = vec![SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80)];
+        config.sockets.frames = vec![InterfaceId(0)];
         let bound = bind(config).unwrap();
         give_up(CapabilitySet::all());
         let mut store = ImageStore::new();

@@ -1,9 +1,9 @@
 use std::net::UdpSocket;
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::*;
-use crate::op::{FileIndex, Op};
+use crate::op::Op;
 use crate::ring::{Completion, Wait};
 use crate::token::{Kind, Token};
 
@@ -25,7 +25,7 @@ fn a_receive_that_runs_out_of_buffers_loses_nothing() {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     client.connect(server.local_addr().unwrap()).unwrap();
-    ring.register_files(&[server.as_raw_fd()]).unwrap();
+    let file = ring.add_file(server.as_fd()).unwrap();
     let mut buffers = ReceiveBuffers::register(&ring, BufferGroup(0), COUNT, 256).unwrap();
     // SAFETY: zeros are a header without room for anything but payload.
     let template: libc::msghdr = unsafe { std::mem::zeroed() };
@@ -33,9 +33,7 @@ fn a_receive_that_runs_out_of_buffers_loses_nothing() {
         let token = Token::new(Kind::Receive, 0, 0);
         // SAFETY: the template is declared before anything is in flight and outlives the ring's
         // last use here; it is never changed.
-        ring.submit(&unsafe {
-            Op::receive(FileIndex(0), &raw const template, BufferGroup(0), token)
-        });
+        ring.submit(&unsafe { Op::receive(file, &raw const template, BufferGroup(0), token) });
     };
     for number in 0..20_u8 {
         client.send(&[number; 3]).unwrap();
@@ -71,7 +69,7 @@ fn a_receive_that_runs_out_of_buffers_loses_nothing() {
 #[test]
 #[should_panic(expected = "the kernel fills buffers that it was given")]
 fn a_buffer_that_does_not_exist_is_a_bug() {
-    let ring = Ring::new().unwrap();
+    let mut ring = Ring::new().unwrap();
     ring.enable().unwrap();
     let buffers = ReceiveBuffers::register(&ring, BufferGroup(0), COUNT, 256).unwrap();
     drop(ring);

@@ -1,0 +1,62 @@
+use std::net::TcpStream;
+
+use super::*;
+use crate::socket::local_address;
+
+fn specs() -> [SocketSpec; 4] {
+    let local = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 1), 0);
+    let udp = UdpOptions {
+        local,
+        device: NonZeroU32::new(1),
+        broadcast: true,
+        shared: false,
+        receive_buffer_bytes: 1 << 20,
+    };
+    [
+        SocketSpec::Udp(udp),
+        SocketSpec::Udp(UdpOptions { device: None, broadcast: false, shared: true, ..udp }),
+        SocketSpec::Tcp { local: "127.0.0.1:8080".parse().unwrap(), shared: true },
+        SocketSpec::Frames(FramesOptions { interface: 0x0102_0304, outgoing: true }),
+    ]
+}
+
+#[test]
+fn a_request_arrives_as_it_was_made() {
+    for spec in specs() {
+        assert_eq!(decode(&encode(&spec)), Some(spec));
+    }
+    assert_eq!(decode(&[0; REQUEST_BYTES]), None);
+    assert_eq!(decode(&[u8::MAX; REQUEST_BYTES]), None);
+}
+
+#[test]
+fn the_helper_hands_over_what_it_opens_and_says_what_it_cannot() {
+    let mut helper = Helper::start(|| Ok(())).unwrap();
+    let local = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+    let listener = helper.open(&SocketSpec::Tcp { local, shared: false }).unwrap();
+    let address = local_address(&listener).unwrap();
+    TcpStream::connect(address).expect("somebody listens");
+    let taken = helper.open(&SocketSpec::Tcp { local: address, shared: false }).unwrap_err();
+    assert_eq!(taken.raw_os_error(), Some(libc::EADDRINUSE));
+    let elsewhere = "192.0.2.1:0".parse().unwrap();
+    let absent = helper.open(&SocketSpec::Tcp { local: elsewhere, shared: false }).unwrap_err();
+    assert_eq!(absent.raw_os_error(), Some(libc::EADDRNOTAVAIL));
+    let udp = helper.open(&specs()[1]).unwrap();
+    assert_ne!(local_address(&udp).unwrap().port(), 0);
+}
+
+#[test]
+fn a_helper_that_could_not_confine_itself_is_no_helper() {
+    let error = Helper::start(|| Err(Errno::PERM.into())).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EPERM));
+}
+
+#[test]
+fn a_helper_that_is_gone_is_an_error_and_no_hang() {
+    let mut helper = Helper::start(|| Ok(())).unwrap();
+    rustix::process::kill_process(helper.process, rustix::process::Signal::KILL).unwrap();
+    let local = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+    let spec = SocketSpec::Tcp { local, shared: false };
+    helper.open(&spec).unwrap_err();
+    helper.open(&spec).unwrap_err();
+}
