@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 use super::lease::{LeaseTable, Refusal};
 use super::pool::Claim;
 use super::request::{Kind, Request};
+use super::trace::{AddressRule, AnswerRule, Decision, Recorder};
 
 /// What to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +28,32 @@ pub(super) enum Answer {
     Silence,
 }
 
+impl Answer {
+    /// As it is told to people.
+    pub(super) const fn rule(self) -> AnswerRule {
+        match self {
+            Self::Offer(_) => AnswerRule::Offer,
+            Self::Ack(_) => AnswerRule::Ack,
+            Self::Inform => AnswerRule::Inform,
+            Self::Nak(_) => AnswerRule::Nak,
+            Self::ProxyOffer => AnswerRule::ProxyOffer,
+            Self::BootAck => AnswerRule::BootAck,
+            Self::NoAddress => AnswerRule::NoAddress,
+            Self::Silence => AnswerRule::Silence,
+        }
+    }
+}
+
 /// Decides as the server of the network and notes the decision in `leases`.
-pub(super) fn decide(leases: &mut LeaseTable, claim: &Claim<'_>, request: &Request<'_>) -> Answer {
-    match request.kind {
+pub(super) fn decide<R: Recorder>(
+    leases: &mut LeaseTable,
+    claim: &Claim<'_>,
+    request: &Request<'_>,
+    recorder: &mut R,
+) -> Answer {
+    let before =
+        R::TAKES_NOTES.then(|| Some(leases.find(claim.client, claim.network.subnet)?.address));
+    let answer = match request.kind {
         Kind::Discover => match leases.offer(claim, request.options.requested_address) {
             Some(address) => Answer::Offer(address),
             None => Answer::NoAddress,
@@ -37,6 +61,31 @@ pub(super) fn decide(leases: &mut LeaseTable, claim: &Claim<'_>, request: &Reque
         Kind::Request => decide_request(leases, claim, request),
         Kind::Inform => Answer::Inform,
         Kind::Decline | Kind::Release => Answer::Silence,
+    };
+    if let Answer::Offer(address) | Answer::Ack(address) = answer {
+        recorder.note(|| {
+            let by = address_rule(claim, request, before.flatten(), address);
+            Decision::Address { address, by }
+        });
+    }
+    answer
+}
+
+/// Why the client that had `before` is to have `address`.
+fn address_rule(
+    claim: &Claim<'_>,
+    request: &Request<'_>,
+    before: Option<Ipv4Addr>,
+    address: Ipv4Addr,
+) -> AddressRule {
+    if claim.reserved() == Some(address) {
+        AddressRule::Reserved
+    } else if before == Some(address) {
+        AddressRule::Kept
+    } else if request.address() == Some(address) {
+        AddressRule::Wished
+    } else {
+        AddressRule::Free
     }
 }
 

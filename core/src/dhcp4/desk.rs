@@ -9,7 +9,8 @@ use super::pool::Claim;
 use super::proxy;
 use super::reply::{self, Form, Reply, Times};
 use super::request::{Kind, Request};
-use super::route::{self, Way};
+use super::route::{self, Directed, Way};
+use super::trace::{ClientRule, Decision, Recorder, Unrecorded};
 use crate::boot::{self, Boot, Plan};
 use crate::engine::{Discard, Origin, Route, Transmit};
 use crate::event::{Client, Event, EventKind, EventName, EventQueue};
@@ -54,6 +55,18 @@ impl Desk {
         }
     }
 
+    /// Another desk that knows what this one does and may change its mind about it.
+    pub(super) fn copy(&self) -> Self {
+        let mut rng = self.rng.clone();
+        Self {
+            leases: self.leases.clone(),
+            advertiser: Advertiser::new(&mut rng),
+            events: EventQueue::new(1),
+            booting: self.booting.clone(),
+            rng: self.rng.clone(),
+        }
+    }
+
     /// The key of the client's lease: its Ethernet address, else its identifier, else whatever
     /// hardware address it has. `None` if it has none of them.
     pub(super) fn client_key(&self, request: &Request<'_>) -> Option<ClientKey> {
@@ -77,13 +90,15 @@ impl Desk {
 
     /// Adds what the client told before: iPXE's requests for boot servers say no more than
     /// `PXEClient`.
-    pub(super) fn recall(&self, client: &mut ClientIdentity, now: Instant) {
+    pub(super) fn recall(&self, request: &mut Request<'_>, now: Instant) {
+        let client = &mut request.client;
         if client.firmware != Firmware::Pxe || client.arch.is_some() {
             return;
         }
         if let Some(known) = client.mac.and_then(|mac| self.booting(mac, now)) {
             client.firmware = known.firmware;
             client.arch = known.arch;
+            request.client_by = ClientRule::Remembered;
         }
     }
 
@@ -165,9 +180,14 @@ impl Desk {
         head: &mut [u8],
         now: Instant,
         view: &View,
+        recorder: &mut impl Recorder,
     ) -> Option<Transmit> {
-        let network = request.network(view).ok()?;
+        // It was noted when the message came.
+        let network = request.network(view, &mut Unrecorded).ok()?;
         let machine = view.machines.find(&request.client);
+        if let Some((id, _)) = machine {
+            recorder.note(|| Decision::Machine(id));
+        }
         let other_archs = Archs::of(request.options).iter().skip(1);
         let http = request.loads_by_http();
         let plan = boot::plan(view, network.server, &request.client, other_archs, http);
@@ -176,14 +196,17 @@ impl Desk {
         } else {
             let client = self.client_key(request)?;
             let machine = machine.map(|(id, _)| id);
-            decide(&mut self.leases, &Claim { view, network, client, machine, now }, request)
+            let claim = Claim { view, network, client, machine, now };
+            decide(&mut self.leases, &claim, request, recorder)
         };
+        recorder.note(|| Decision::Boot(plan));
+        recorder.note(|| Decision::Answer(answer.rule()));
         self.remember(request, &plan, now);
         self.note_answer(request, network, &plan, answer, now);
         let times = Times::of(network.lease, &mut self.rng);
         let lease = |message_type, address| Form::Lease { message_type, address, times };
         let interface = view.interface(request.received.interface);
-        let (form, way) = match answer {
+        let (form, directed) = match answer {
             Answer::Offer(address) => {
                 (lease(MessageType::Offer, address), route::of_reply(request, interface, address))
             }
@@ -196,20 +219,26 @@ impl Desk {
             }
             Answer::BootAck => (Form::BootAck, route::of_boot_ack(request)),
             Answer::Nak(_) => {
-                let write = |buffer: &mut [u8]| reply::write_nak(request, network, buffer).ok();
-                return transmit(request, network, route::of_nak(request), head, write);
+                let way = note_way(route::of_nak(request), recorder);
+                let write =
+                    |buffer: &mut [u8]| reply::write_nak(request, network, buffer, recorder).ok();
+                return transmit(request, network, way, head, write);
             }
             Answer::NoAddress if request.options.auto_configure.is_some() => {
-                let way = route::of_reply(request, interface, Ipv4Addr::UNSPECIFIED);
-                let write = |buffer: &mut [u8]| reply::write_refusal(request, network, buffer).ok();
+                let directed = route::of_reply(request, interface, Ipv4Addr::UNSPECIFIED);
+                let way = note_way(directed, recorder);
+                let write = |buffer: &mut [u8]| {
+                    reply::write_refusal(request, network, buffer, recorder).ok()
+                };
                 return transmit(request, network, way, head, write);
             }
             Answer::NoAddress | Answer::Silence => return None,
         };
+        let way = note_way(directed, recorder);
         let machine = machine.map(|(_, machine)| machine);
         let asked = request.options.parameter_list.codes();
         let reply = Reply { request, network, machine, plan: &plan, asked };
-        transmit(request, network, way, head, |buffer| reply.write(form, buffer).ok())
+        transmit(request, network, way, head, |buffer| reply.write(form, buffer, recorder).ok())
     }
 
     /// The next router advertisement.
@@ -282,6 +311,12 @@ impl Desk {
         let client = Client { mac: request.client.mac, address: address.map(IpAddr::V4) };
         self.events.push(Event { at: now, client, kind });
     }
+}
+
+/// The way of an answer, noted.
+fn note_way((way, by): Directed, recorder: &mut impl Recorder) -> Way {
+    recorder.note(|| Decision::Route(by));
+    way
 }
 
 /// Writes a message into `head` for its way; `None` if `write` fails.

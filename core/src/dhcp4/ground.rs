@@ -74,7 +74,7 @@ impl Ground {
 }
 
 /// The grounds of all networks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Grounds(Vec<Ground>);
 
 impl Grounds {

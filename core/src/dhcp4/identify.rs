@@ -1,39 +1,42 @@
 //! Who is asking, from what a message says about its sender.
 
+use super::trace::ClientRule;
 use crate::identity::{ClientIdentity, Firmware};
 use crate::mac::MacAddr;
 use crate::wire::dhcp4::Header;
 use crate::wire::dhcp4_options::{ArchList, Options, code};
 use crate::wire::pxe::{ArchType, ClassDetail, VendorClass};
 
-/// The sender of `header` and `options`.
-pub(super) fn identify(header: &Header, options: &Options<'_>) -> ClientIdentity {
+/// The sender of `header` and `options`, and what tells which program it is.
+pub(super) fn identify(header: &Header, options: &Options<'_>) -> (ClientIdentity, ClientRule) {
     let mac = header.mac().filter(|mac| mac.is_unicast());
     let arch = Archs::of(options).iter().next();
-    ClientIdentity {
-        mac,
-        uuid: options.machine_id.and_then(|id| id.uuid()),
-        arch,
-        firmware: firmware(mac, arch, options),
-        ..ClientIdentity::default()
-    }
+    let (firmware, by) = firmware(mac, arch, options);
+    let uuid = options.machine_id.and_then(|id| id.uuid());
+    (ClientIdentity { mac, uuid, arch, firmware, ..ClientIdentity::default() }, by)
 }
 
 /// The program that speaks. The order matters: iPXE also calls itself a PXE client, and so does a
 /// Raspberry Pi, of an architecture that it is not.
-fn firmware(mac: Option<MacAddr>, arch: Option<ArchType>, options: &Options<'_>) -> Firmware {
-    let is_ipxe = options.user_class.is_some_and(|class| class.contains(b"iPXE"))
-        || options.ipxe.is_some()
-        || options.malformed.contains(code::IPXE);
-    if is_ipxe {
-        return Firmware::Ipxe;
+fn firmware(
+    mac: Option<MacAddr>,
+    arch: Option<ArchType>,
+    options: &Options<'_>,
+) -> (Firmware, ClientRule) {
+    if options.user_class.is_some_and(|class| class.contains(b"iPXE")) {
+        return (Firmware::Ipxe, ClientRule::UserClass);
+    }
+    if options.ipxe.is_some() || options.malformed.contains(code::IPXE) {
+        return (Firmware::Ipxe, ClientRule::IpxeOptions);
     }
     match options.vendor_class.map(VendorClass::parse) {
-        Some(VendorClass::Http(_)) => Firmware::HttpBoot,
-        Some(VendorClass::Pxe(_)) if is_raspberry_pi(mac, arch, options) => Firmware::RaspberryPi,
-        Some(VendorClass::Pxe(_)) => Firmware::Pxe,
-        Some(VendorClass::UBoot(_)) => Firmware::UBoot,
-        Some(VendorClass::Other(_)) | None => Firmware::System,
+        Some(VendorClass::Http(_)) => (Firmware::HttpBoot, ClientRule::VendorClass),
+        Some(VendorClass::Pxe(_)) if is_raspberry_pi(mac, arch, options) => {
+            (Firmware::RaspberryPi, ClientRule::RaspberryPi)
+        }
+        Some(VendorClass::Pxe(_)) => (Firmware::Pxe, ClientRule::VendorClass),
+        Some(VendorClass::UBoot(_)) => (Firmware::UBoot, ClientRule::VendorClass),
+        Some(VendorClass::Other(_)) | None => (Firmware::System, ClientRule::Nothing),
     }
 }
 

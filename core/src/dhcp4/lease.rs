@@ -123,7 +123,7 @@ pub(super) enum Refusal {
 }
 
 /// The leases of all networks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LeaseTable {
     leases: Vec<Lease>,
     capacity: u32,

@@ -4,7 +4,8 @@
 //! A datagram's way: `request` reads it and finds its network; `server` collapses
 //! repeats and lets it wait in `pending`, what is nearly done before what is new; when a send
 //! buffer is free, `decide` (or `proxy`) chooses the answer with the help of `lease` and
-//! [`crate::boot`], `reply` writes it into the buffer, `route` says where it goes.
+//! [`crate::boot`], `reply` writes it into the buffer, `route` says where it goes. Each of them
+//! notes why with the recorder of `trace`, which the engine's own way does without.
 
 mod decide;
 mod desk;
@@ -18,9 +19,15 @@ mod reply;
 mod request;
 mod route;
 mod server;
+mod sheet;
+mod trace;
 
 pub use lease::{ClientKey, Lease, LeaseState};
 pub use server::{Dhcp4Config, Dhcp4Server};
+pub use trace::{
+    AddressRule, AnswerRule, ClientRule, Decision, Explanation, Level, NetworkRule, Outcome,
+    RouteRule,
+};
 
 #[cfg(test)]
 mod tests;

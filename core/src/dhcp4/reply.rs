@@ -9,6 +9,8 @@ use core::time::Duration;
 
 use super::proxy;
 use super::request::Request;
+use super::sheet::Sheet;
+use super::trace::{Level, Recorder};
 use crate::boot::{Boot, BootFile, ConfigName, Plan};
 use crate::digits;
 use crate::identity::Firmware;
@@ -16,7 +18,7 @@ use crate::rng::Rng;
 use crate::view::{Loader, Machine, Network};
 use crate::wire::EmitError;
 use crate::wire::dhcp4::{CodeSet, Header, MessageType};
-use crate::wire::dhcp4_options::{MessageWriter, code};
+use crate::wire::dhcp4_options::code;
 use crate::wire::pxe::{
     HTTP_CLIENT, MenuItem, PXE_CLIENT, PxeOptions, PxeOptionsWriter, USE_BOOT_FILE, ipxe_option,
 };
@@ -76,40 +78,41 @@ impl Reply<'_> {
     ///
     /// # Errors
     /// When even what the client cannot do without does not fit.
-    pub(super) fn write(&self, form: Form, buffer: &mut [u8]) -> Result<usize, EmitError> {
-        let request = self.request;
-        let room = request.options.message_bytes_max().min(buffer.len());
+    pub(super) fn write(
+        &self,
+        form: Form,
+        buffer: &mut [u8],
+        recorder: &mut impl Recorder,
+    ) -> Result<usize, EmitError> {
         let header = self.header(form)?;
         let message_type = match form {
             Form::Lease { message_type, .. } => message_type,
             Form::ProxyOffer => MessageType::Offer,
             Form::Inform | Form::BootAck => MessageType::Ack,
         };
-        let mut writer = MessageWriter::new(&mut buffer[..room], &header, message_type);
-        if let Some(relay) = request.options.relay_agent {
-            writer.set_relay_agent(relay.as_bytes());
-        }
-        writer.put_address(code::SERVER_ID, request.server_id(self.network));
+        let Self { request, network, .. } = *self;
+        let mut sheet = Sheet::new(request, network, &header, message_type, buffer, recorder);
         if let Form::Lease { times, .. } = form {
-            writer.put_u32(code::LEASE_TIME, times.lease);
-            writer.put_u32(code::RENEWAL_TIME, times.renewal);
-            writer.put_u32(code::REBINDING_TIME, times.rebinding);
+            sheet.must_u32(Level::Protocol, code::LEASE_TIME, times.lease);
+            sheet.must_u32(Level::Protocol, code::RENEWAL_TIME, times.renewal);
+            sheet.must_u32(Level::Protocol, code::REBINDING_TIME, times.rebinding);
         }
         let configures = matches!(form, Form::Lease { .. } | Form::Inform);
         if configures {
-            writer.put_address(code::SUBNET_MASK, self.network.subnet.mask());
+            let mask = self.network.subnet.mask();
+            sheet.must(Level::Network, code::SUBNET_MASK, &mask.octets());
         }
         if self.plan.boots() {
-            self.put_boot(form, &mut writer)?;
+            self.put_boot(form, &mut sheet)?;
         }
-        self.put_echoes(&mut writer);
+        self.put_echoes(&mut sheet);
         if configures {
-            self.put_network(&mut writer);
+            self.put_network(&mut sheet);
         }
         if self.plan.boots() {
-            self.put_loader(&mut writer)?;
+            self.put_loader(&mut sheet)?;
         }
-        writer.finish()
+        sheet.finish()
     }
 
     fn header(&self, form: Form) -> Result<Header, EmitError> {
@@ -147,7 +150,11 @@ impl Reply<'_> {
     }
 
     /// What firmware decides by: options 60, 43, 67, 175.
-    fn put_boot(&self, form: Form, writer: &mut MessageWriter<'_, '_>) -> Result<(), EmitError> {
+    fn put_boot(
+        &self,
+        form: Form,
+        sheet: &mut Sheet<'_, '_, '_, impl Recorder>,
+    ) -> Result<(), EmitError> {
         let firmware = self.request.client.firmware;
         let is_proxy = matches!(form, Form::ProxyOffer | Form::BootAck);
         let class = match firmware {
@@ -157,24 +164,22 @@ impl Reply<'_> {
             Firmware::Ipxe if is_proxy => Some(PXE_CLIENT),
             Firmware::Ipxe | Firmware::UBoot | Firmware::System => None,
         };
-        if let Some(class) = class.filter(|class| writer.fits(class.len() + 1)) {
-            writer.put_then_pad(code::VENDOR_CLASS, class);
+        if let Some(class) = class {
+            sheet.may_then_pad(Level::Boot, code::VENDOR_CLASS, class);
         }
-        self.put_vendor_specific(form, writer)?;
-        if let Some(file) = self.file(form)
-            && writer.fits(file.as_bytes().len() + 1)
-        {
+        self.put_vendor_specific(form, sheet)?;
+        if let Some(file) = self.file(form) {
             match firmware {
                 Firmware::Pxe | Firmware::RaspberryPi => {
-                    writer.put_text_nul(code::BOOT_FILE_NAME, file.as_bytes());
+                    sheet.may_with_nul(Level::Boot, code::BOOT_FILE_NAME, file.as_bytes());
                 }
                 Firmware::HttpBoot | Firmware::Ipxe | Firmware::UBoot | Firmware::System => {
-                    writer.put_then_pad(code::BOOT_FILE_NAME, file.as_bytes());
+                    sheet.may_then_pad(Level::Boot, code::BOOT_FILE_NAME, file.as_bytes());
                 }
             }
         }
-        if firmware == Firmware::Ipxe && !is_proxy && writer.fits(NO_PXE_DHCP.len()) {
-            writer.put(code::IPXE, &NO_PXE_DHCP);
+        if firmware == Firmware::Ipxe && !is_proxy {
+            sheet.may(Level::Boot, code::IPXE, &NO_PXE_DHCP);
         }
         Ok(())
     }
@@ -183,7 +188,7 @@ impl Reply<'_> {
     fn put_vendor_specific(
         &self,
         form: Form,
-        writer: &mut MessageWriter<'_, '_>,
+        sheet: &mut Sheet<'_, '_, '_, impl Recorder>,
     ) -> Result<(), EmitError> {
         let mut value = [0; 64];
         let mut pxe = PxeOptionsWriter::new(&mut value);
@@ -214,71 +219,62 @@ impl Reply<'_> {
             }
         }
         let len = pxe.finish()?;
-        if writer.fits(len) {
-            writer.put(code::VENDOR_SPECIFIC, &value[..len]);
-        }
+        sheet.may(Level::Boot, code::VENDOR_SPECIFIC, &value[..len]);
         Ok(())
     }
 
     /// What the client wants to see again: its identifier (RFC 6842) and, from PXE on, its
     /// machine identifier (RFC 4578 §2.3).
-    fn put_echoes(&self, writer: &mut MessageWriter<'_, '_>) {
+    fn put_echoes(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>) {
         let options = &self.request.options;
-        if let Some(id) = options.client_id.filter(|id| writer.fits(id.len())) {
-            writer.put(code::CLIENT_ID, id);
-        }
+        sheet.may(Level::Echo, code::CLIENT_ID, options.client_id.unwrap_or_default());
         let machine = options.machine_id.map(|id| id.as_bytes());
-        if let Some(id) = machine.filter(|id| writer.fits(id.len())) {
-            writer.put(code::CLIENT_MACHINE_ID, id);
-        }
+        sheet.may(Level::Echo, code::CLIENT_MACHINE_ID, machine.unwrap_or_default());
     }
 
-    fn put_network(&self, writer: &mut MessageWriter<'_, '_>) {
+    fn put_network(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>) {
         let network = self.network;
         let asked = |code| self.asked.contains(code);
-        put_addresses(writer, code::ROUTER, &network.routers);
-        put_addresses(writer, code::DOMAIN_NAME_SERVER, &network.dns);
+        let level = Level::Network;
+        sheet.may_addresses(level, code::ROUTER, &network.routers);
+        sheet.may_addresses(level, code::DOMAIN_NAME_SERVER, &network.dns);
         let hostname = self.machine.and_then(|machine| machine.hostname.as_deref());
         if let Some(name) = hostname.filter(|name| asked(code::HOST_NAME) && is_host_name(name)) {
-            put_text(writer, code::HOST_NAME, name.as_bytes());
+            sheet.may(Level::Machine, code::HOST_NAME, name.as_bytes());
         }
         if let Some(domain) = network.domain.as_deref().filter(|_| asked(code::DOMAIN_NAME)) {
-            put_text(writer, code::DOMAIN_NAME, domain.as_bytes());
+            sheet.may(level, code::DOMAIN_NAME, domain.as_bytes());
         }
         if asked(code::BROADCAST_ADDRESS) && network.subnet.prefix_len < 31 {
-            put_addresses(writer, code::BROADCAST_ADDRESS, &[network.subnet.broadcast()]);
+            let broadcast = network.subnet.broadcast();
+            sheet.may(level, code::BROADCAST_ADDRESS, &broadcast.octets());
         }
         if asked(code::NTP_SERVER) {
-            put_addresses(writer, code::NTP_SERVER, &network.ntp);
+            sheet.may_addresses(level, code::NTP_SERVER, &network.ntp);
         }
     }
 
     /// What the boot program itself reads: where its configuration is.
-    fn put_loader(&self, writer: &mut MessageWriter<'_, '_>) -> Result<(), EmitError> {
+    fn put_loader(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>) -> Result<(), EmitError> {
         let asked = |code| self.asked.contains(code);
         let server = self.network.server;
         if asked(code::TFTP_SERVER_NAME) {
             let mut name = BootFile::default();
             if digits::write_address(&mut name, server).is_ok() {
-                put_text(writer, code::TFTP_SERVER_NAME, name.as_bytes());
+                sheet.may(Level::Boot, code::TFTP_SERVER_NAME, name.as_bytes());
             }
         }
         if asked(code::TFTP_SERVER_ADDRESS) {
-            put_addresses(writer, code::TFTP_SERVER_ADDRESS, &[server]);
+            sheet.may(Level::Boot, code::TFTP_SERVER_ADDRESS, &server.octets());
         }
         let Some(prefix) = self.plan.prefix else { return Ok(()) };
         let mut config = BootFile::default();
         match &self.plan.boot {
             Boot::File { program: Some(Loader::Pxelinux), file } => {
                 ConfigName(prefix).write_to(&mut config).map_err(|_| EmitError::TooLong)?;
-                if writer.fits(PXELINUX_MAGIC.len() + config.as_bytes().len() + 4) {
-                    writer.put(code::PXELINUX_MAGIC, &PXELINUX_MAGIC);
-                    put_text(writer, code::CONFIG_FILE, config.as_bytes());
-                    let directory = file.directory();
-                    if !directory.is_empty() && writer.fits(directory.len()) {
-                        writer.put(code::PATH_PREFIX, directory);
-                    }
-                }
+                sheet.may(Level::Boot, code::PXELINUX_MAGIC, &PXELINUX_MAGIC);
+                sheet.may(Level::Boot, code::CONFIG_FILE, config.as_bytes());
+                sheet.may(Level::Boot, code::PATH_PREFIX, file.directory());
             }
             // U-Boot knows no path prefix: the name is whole.
             Boot::Config => {
@@ -286,7 +282,7 @@ impl Reply<'_> {
                     .write_to(&mut config)
                     .and_then(|()| ConfigName(prefix).write_to(&mut config));
                 written.map_err(|_| EmitError::TooLong)?;
-                put_text(writer, code::CONFIG_FILE, config.as_bytes());
+                sheet.may(Level::Boot, code::CONFIG_FILE, config.as_bytes());
             }
             Boot::File { .. } | Boot::Nothing | Boot::NoProgram | Boot::Tree => {}
         }
@@ -303,11 +299,13 @@ pub(super) fn write_refusal(
     request: &Request<'_>,
     network: &Network,
     buffer: &mut [u8],
+    recorder: &mut impl Recorder,
 ) -> Result<usize, EmitError> {
     let header = Header::reply(request.header);
-    let mut writer = plain_writer(request, network, &header, MessageType::Offer, buffer);
-    writer.put_u8(code::AUTO_CONFIGURE, DO_NOT_AUTO_CONFIGURE);
-    writer.finish()
+    let mut sheet = Sheet::new(request, network, &header, MessageType::Offer, buffer, recorder);
+    sheet.may(Level::Echo, code::CLIENT_ID, request.options.client_id.unwrap_or_default());
+    sheet.must(Level::Protocol, code::AUTO_CONFIGURE, &[DO_NOT_AUTO_CONFIGURE]);
+    sheet.finish()
 }
 
 /// Writes a NAK and gives its length. iPXE ignores one without the server's identifier.
@@ -318,47 +316,17 @@ pub(super) fn write_nak(
     request: &Request<'_>,
     network: &Network,
     buffer: &mut [u8],
+    recorder: &mut impl Recorder,
 ) -> Result<usize, EmitError> {
     let mut header = Header::reply(request.header);
     if !header.giaddr().is_unspecified() {
         // The relay must not look for the client at an address that is not its own.
         header.set_broadcast(true);
     }
-    let mut writer = plain_writer(request, network, &header, MessageType::Nak, buffer);
-    put_text(&mut writer, code::MESSAGE, b"this address is not yours here");
-    writer.finish()
-}
-
-/// A message that says who sends it and to whom, and nothing else yet.
-fn plain_writer<'b, 'r>(
-    request: &Request<'r>,
-    network: &Network,
-    header: &Header,
-    message_type: MessageType,
-    buffer: &'b mut [u8],
-) -> MessageWriter<'b, 'r> {
-    let room = request.options.message_bytes_max().min(buffer.len());
-    let mut writer = MessageWriter::new(&mut buffer[..room], header, message_type);
-    if let Some(relay) = request.options.relay_agent {
-        writer.set_relay_agent(relay.as_bytes());
-    }
-    writer.put_address(code::SERVER_ID, request.server_id(network));
-    if let Some(id) = request.options.client_id.filter(|id| writer.fits(id.len())) {
-        writer.put(code::CLIENT_ID, id);
-    }
-    writer
-}
-
-fn put_addresses(writer: &mut MessageWriter<'_, '_>, code: u8, addresses: &[Ipv4Addr]) {
-    if writer.fits(addresses.len() * 4) {
-        writer.put_addresses(code, addresses);
-    }
-}
-
-fn put_text(writer: &mut MessageWriter<'_, '_>, code: u8, text: &[u8]) {
-    if !text.is_empty() && writer.fits(text.len()) {
-        writer.put(code, text);
-    }
+    let mut sheet = Sheet::new(request, network, &header, MessageType::Nak, buffer, recorder);
+    sheet.may(Level::Echo, code::CLIENT_ID, request.options.client_id.unwrap_or_default());
+    sheet.may(Level::Protocol, code::MESSAGE, b"this address is not yours here");
+    sheet.finish()
 }
 
 /// Whether clients can take `name` for theirs: labels of letters, digits and hyphens, each of at

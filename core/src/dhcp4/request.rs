@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::identify::identify;
+use super::trace::{ClientRule, Decision, NetworkRule, Recorder};
 use crate::engine::{Datagram, Discard, InterfaceId, SocketId};
 use crate::identity::{ClientIdentity, Firmware};
 use crate::view::{DhcpMode, Network, View};
@@ -87,6 +88,8 @@ pub(super) struct Request<'a> {
     pub(super) options: &'a Options<'a>,
     pub(super) kind: Kind,
     pub(super) client: ClientIdentity,
+    /// What told which program speaks.
+    pub(super) client_by: ClientRule,
     pub(super) received: Received,
 }
 
@@ -111,8 +114,8 @@ impl<'a> Request<'a> {
         }
         intact.map_err(|_| Discard::Malformed)?;
         let kind = options.message_type.and_then(Kind::of).ok_or(Discard::NotForServer)?;
-        let client = identify(header, options);
-        Ok(Self { header, options, kind, client, received })
+        let (client, client_by) = identify(header, options);
+        Ok(Self { header, options, kind, client, client_by, received })
     }
 
     /// The network of the client: by the relay's choice of link (RFC 3527), the client's choice
@@ -120,13 +123,18 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// [`Discard::UnknownRelay`], [`Discard::UnknownNetwork`], [`Discard::SwitchedOff`].
-    pub(super) fn network<'v>(&self, view: &'v View) -> Result<&'v Network, Discard> {
+    pub(super) fn network<'v>(
+        &self,
+        view: &'v View,
+        recorder: &mut impl Recorder,
+    ) -> Result<&'v Network, Discard> {
         let giaddr = self.header.giaddr();
-        let network = if giaddr.is_unspecified() {
+        let (network, by) = if giaddr.is_unspecified() {
             self.attached_network(view).ok_or(Discard::UnknownNetwork)?
         } else {
             self.relayed_network(view, giaddr)?
         };
+        recorder.note(|| Decision::Network { subnet: network.subnet, by });
         match network.mode {
             DhcpMode::Off => Err(Discard::SwitchedOff),
             DhcpMode::Server | DhcpMode::Proxy => Ok(network),
@@ -137,19 +145,27 @@ impl<'a> Request<'a> {
         &self,
         view: &'v View,
         giaddr: Ipv4Addr,
-    ) -> Result<&'v Network, Discard> {
+    ) -> Result<(&'v Network, NetworkRule), Discard> {
         let relayed = || view.networks.iter().filter(|network| network.relays.contains(&giaddr));
         let containing = |address| relayed().find(|network| network.subnet.contains(address));
         let first = relayed().next().ok_or(Discard::UnknownRelay)?;
         let link = self.options.relay_agent.and_then(|relay| relay.link_selection());
-        match link.or(self.options.subnet_selection) {
-            Some(link) => containing(link).ok_or(Discard::UnknownNetwork),
-            None => Ok(containing(giaddr).unwrap_or(first)),
+        let chosen = |link, by| match containing(link) {
+            Some(network) => Ok((network, by)),
+            None => Err(Discard::UnknownNetwork),
+        };
+        match (link, self.options.subnet_selection) {
+            (Some(link), _) => chosen(link, NetworkRule::LinkSelection),
+            (None, Some(subnet)) => chosen(subnet, NetworkRule::SubnetSelection),
+            (None, None) => Ok(match containing(giaddr) {
+                Some(network) => (network, NetworkRule::RelayAgent),
+                None => (first, NetworkRule::ListedRelayAgent),
+            }),
         }
     }
 
     /// A client on our own link, or one behind a router that knows its address and ours.
-    fn attached_network<'v>(&self, view: &'v View) -> Option<&'v Network> {
+    fn attached_network<'v>(&self, view: &'v View) -> Option<(&'v Network, NetworkRule)> {
         let ciaddr = self.header.ciaddr();
         let address =
             if ciaddr.is_unspecified() { self.options.requested_address } else { Some(ciaddr) };
@@ -159,11 +175,16 @@ impl<'a> Request<'a> {
         let routed = *self.received.source.ip() == ciaddr && !ciaddr.is_unspecified();
         address
             .and_then(|address| {
-                view.networks.iter().find(|network| {
+                let network = view.networks.iter().find(|network| {
                     network.subnet.contains(address) && (on_link(network) || routed)
-                })
+                })?;
+                let by = match on_link(&network) {
+                    true => NetworkRule::Address,
+                    false => NetworkRule::RoutedAddress,
+                };
+                Some((network, by))
             })
-            .or_else(|| view.networks.iter().find(on_link))
+            .or_else(|| Some((view.networks.iter().find(on_link)?, NetworkRule::Interface)))
     }
 
     /// The server that the client addresses: option 54.

@@ -2,24 +2,27 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use super::desk::Desk;
 use super::lease::Lease;
 use super::pending::{Pending, RepeatKey, Urgency};
 use super::proxy;
 use super::request::{Kind, Received, Request};
+use super::trace::{Decision, Explanation, Outcome, Recorder, Unrecorded};
 use crate::binding::{Binding, RestoreError};
 use crate::engine::{
-    Datagram, Discard, Engine, Frame, OperatorOrder, Origin, Output, Packet, SendError,
+    Datagram, Discard, Engine, Frame, OperatorOrder, Origin, Output, Packet, Route, SendError,
 };
 use crate::event::Event;
-use crate::identity::Firmware;
+use crate::identity::{ClientIdentity, Firmware};
 use crate::image::ImageId;
 use crate::limits;
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::view::{DhcpMode, Network, View};
 use crate::wire::dhcp4_options::Options;
+use crate::wire::ipv4_udp;
 
 /// A DHCPv4 server and ProxyDHCP for all networks of a view, with the empty router advertisements
 /// that spare iPXE its wait for IPv6.
@@ -88,28 +91,54 @@ impl Dhcp4Server {
         let payload = without_padding(datagram.payload)?;
         let mut options = Options::default();
         let mut request = Request::parse(payload, &mut options, &mut self.scratch, received)?;
-        let desk = &mut self.desk;
-        desk.recall(&mut request.client, now);
-        let network = request.network(view)?;
-        if desk.client_key(&request).is_none() {
-            return Err(Discard::Malformed);
-        }
-        if received.at_pxe_port() || network.mode == DhcpMode::Proxy {
-            check_as_proxy(desk, &request, now)?;
-        } else if handled_at_once(desk, &request, network, now, view)? {
-            return Ok(());
-        }
-        let urgency = match request.kind {
-            Kind::Discover if self.draining => return Err(Discard::Draining),
-            Kind::Discover => Urgency::Later,
-            Kind::Request | Kind::Decline | Kind::Release | Kind::Inform => Urgency::First,
-        };
+        let admitted =
+            admit(&mut self.desk, &mut request, self.draining, now, view, &mut Unrecorded)?;
+        let Admitted::Waits(urgency) = admitted else { return Ok(()) };
         let key = RepeatKey::of(request.header, request.kind, &received);
         let pushed = self.pending.push(key, urgency, received, payload);
         if pushed != Err(Discard::Duplicate) {
-            desk.note_arrival(&request, now);
+            self.desk.note_arrival(&request, now);
         }
         pushed
+    }
+
+    /// What would become of a message that came now, and which rule decides each part of it.
+    ///
+    /// Decided by the same code as any message, on a copy of the leases: nothing changes. The copy
+    /// takes memory and time by the number of leases, so this is for people, not for packets.
+    pub fn explain(&self, datagram: &Datagram<'_>, now: Instant, view: &View) -> Explanation {
+        let mut decisions = Vec::new();
+        let outcome = match self.explain_into(datagram, now, view, &mut decisions) {
+            Ok(outcome) => outcome,
+            Err(discard) => Outcome::Dropped(discard),
+        };
+        Explanation { decisions, outcome }
+    }
+
+    fn explain_into(
+        &self,
+        datagram: &Datagram<'_>,
+        now: Instant,
+        view: &View,
+        decisions: &mut Vec<Decision>,
+    ) -> Result<Outcome, Discard> {
+        let received = Received::of(datagram, view)?;
+        let payload = without_padding(datagram.payload)?;
+        let mut options = Options::default();
+        let mut scratch = vec![0; limits::DHCP_REQUEST_BYTES_MAX];
+        let mut request = Request::parse(payload, &mut options, &mut scratch, received)?;
+        let mut desk = self.desk.copy();
+        let admitted = admit(&mut desk, &mut request, self.draining, now, view, decisions)?;
+        let Admitted::Waits(_) = admitted else { return Ok(Outcome::Silence) };
+        let mut head = vec![0; limits::HEAD_BYTES];
+        let answer = desk.answer(&request, &mut head, now, view, decisions);
+        let Some(transmit) = answer else { return Ok(Outcome::Silence) };
+        let headers = match transmit.route {
+            Route::Link { .. } => ipv4_udp::HEADERS_BYTES,
+            Route::Datagram { .. } | Route::Stream(_) => 0,
+        };
+        let message = head[headers..usize::from(transmit.head_len)].to_vec();
+        Ok(Outcome::Reply { route: transmit.route, message })
     }
 
     fn handle_frame(
@@ -157,8 +186,9 @@ impl Engine for Dhcp4Server {
             let mut options = Options::default();
             let parsed = Request::parse(payload, &mut options, &mut self.scratch, received);
             let Ok(mut request) = parsed else { continue };
-            self.desk.recall(&mut request.client, now);
-            if let Some(transmit) = self.desk.answer(&request, head, now, view) {
+            self.desk.recall(&mut request, now);
+            let answer = self.desk.answer(&request, head, now, view, &mut Unrecorded);
+            if let Some(transmit) = answer {
                 return Some(Output::Transmit(transmit));
             }
         }
@@ -188,6 +218,46 @@ impl Engine for Dhcp4Server {
 
     fn sessions(&self) -> usize {
         self.pending.len() as usize + self.desk.advertiser.waiting()
+    }
+}
+
+/// What becomes of a message that was read.
+enum Admitted {
+    /// It waits for its answer.
+    Waits(Urgency),
+    /// It gets none, and that is all.
+    Done,
+}
+
+/// Whether a message is to be answered, as far as can be told without choosing an answer.
+fn admit(
+    desk: &mut Desk,
+    request: &mut Request<'_>,
+    draining: bool,
+    now: Instant,
+    view: &View,
+    recorder: &mut impl Recorder,
+) -> Result<Admitted, Discard> {
+    desk.recall(request, now);
+    recorder.note(|| {
+        let (by, ClientIdentity { firmware, arch, .. }) = (request.client_by, request.client);
+        Decision::Client { firmware, arch, by }
+    });
+    let network = request.network(view, recorder)?;
+    if desk.client_key(request).is_none() {
+        return Err(Discard::Malformed);
+    }
+    if request.received.at_pxe_port() || network.mode == DhcpMode::Proxy {
+        check_as_proxy(desk, request, now)?;
+    } else if handled_at_once(desk, request, network, now, view)? {
+        return Ok(Admitted::Done);
+    }
+    match request.kind {
+        Kind::Discover if draining => Err(Discard::Draining),
+        Kind::Discover => Ok(Admitted::Waits(Urgency::Later)),
+        Kind::Request | Kind::Decline | Kind::Release | Kind::Inform => {
+            Ok(Admitted::Waits(Urgency::First))
+        }
     }
 }
 

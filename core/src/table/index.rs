@@ -7,7 +7,7 @@ use alloc::vec;
 ///
 /// Twice as many chains as slots keep chains short. Zero stands for no slot, so an unused index
 /// is memory that the system never had to provide.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ChainIndex {
     heads: Box<[u32]>,
     after: Box<[u32]>,

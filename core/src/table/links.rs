@@ -7,7 +7,7 @@ use alloc::vec;
 const NONE: u32 = u32::MAX;
 
 /// The neighbours of every key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Links {
     nodes: Box<[Node]>,
 }

@@ -9,7 +9,7 @@ use crate::hash::KeyedHash;
 use crate::rng::Rng;
 
 /// At most `capacity` entries; a new one takes the place of the one written longest ago.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RecentMap<K, V> {
     entries: Vec<(K, V)>,
     capacity: u32,

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::string::String;
 use std::vec::Vec;
 
-use crate::dhcp4::{Dhcp4Config, Dhcp4Server};
+use crate::dhcp4::{Dhcp4Config, Dhcp4Server, Explanation, Outcome};
 use crate::document::Template;
 use crate::engine::{
     Datagram, Discard, Engine, Frame, InterfaceId, Output, Packet, Route, SocketId,
@@ -100,6 +100,8 @@ pub(super) struct Site {
     pub(super) server: Dhcp4Server,
     pub(super) view: View,
     pub(super) now: Instant,
+    /// What was said about the last message before it was sent.
+    explained: Option<Outcome>,
 }
 
 impl Site {
@@ -109,15 +111,8 @@ impl Site {
 
     pub(super) fn with(view: View) -> Self {
         let now = Instant::ZERO + Duration::from_secs(1000);
-        Self {
-            server: Dhcp4Server::new(Dhcp4Config {
-                leases_max: 1024,
-                seed: 1,
-                ..Dhcp4Config::default()
-            }),
-            view,
-            now,
-        }
+        let config = Dhcp4Config { leases_max: 1024, seed: 1, ..Dhcp4Config::default() };
+        Self { server: Dhcp4Server::new(config), view, now, explained: None }
     }
 
     pub(super) fn proxy() -> Self {
@@ -135,16 +130,23 @@ impl Site {
         self.send_bytes(ask, &ask.bytes())
     }
 
-    /// Sends other bytes the way of `ask`.
+    /// Sends other bytes the way of `ask`, and checks what would have been said about them.
     pub(super) fn send_bytes(&mut self, ask: &Ask, payload: &[u8]) -> Result<(), Discard> {
-        let datagram = Datagram {
-            socket: SocketId(u16::from(ask.destination.port() == 4011)),
-            interface: InterfaceId(0),
-            source: SocketAddr::V4(ask.source),
-            destination: SocketAddr::V4(ask.destination),
-            payload,
-        };
-        self.server.handle_input(Packet::Datagram(datagram), self.now, &self.view)
+        let explained = self.explain(ask, payload).outcome;
+        let datagram = ask.datagram(payload);
+        let sent = self.server.handle_input(Packet::Datagram(datagram), self.now, &self.view);
+        match sent {
+            // Whether a message finds a place to wait is no decision about it.
+            Err(Discard::Duplicate | Discard::Overload) => {}
+            Err(discard) => assert_eq!(explained, Outcome::Dropped(discard)),
+            Ok(()) => assert!(!matches!(explained, Outcome::Dropped(_)), "{explained:?}"),
+        }
+        self.explained = Some(explained);
+        sent
+    }
+
+    pub(super) fn explain(&self, ask: &Ask, payload: &[u8]) -> Explanation {
+        self.server.explain(&ask.datagram(payload), self.now, &self.view)
     }
 
     pub(super) fn frame(
@@ -175,6 +177,8 @@ impl Site {
     pub(super) fn ask(&mut self, ask: &Ask) -> Reply {
         assert_eq!(self.send(ask), Ok(()));
         let reply = Reply::read(self.poll().expect("a reply"));
+        let (route, message) = (reply.route, reply.message.clone());
+        assert_eq!(self.explained.take(), Some(Outcome::Reply { route, message }));
         assert!(self.poll().is_none(), "one reply to one message");
         reply
     }
@@ -183,6 +187,7 @@ impl Site {
     pub(super) fn ask_in_vain(&mut self, ask: &Ask) {
         assert_eq!(self.send(ask), Ok(()));
         assert!(self.poll().is_none());
+        assert_eq!(self.explained.take(), Some(Outcome::Silence));
     }
 
     /// DISCOVER and REQUEST; gives the address.
@@ -271,6 +276,16 @@ impl Ask {
     pub(super) fn from(mut self, source: SocketAddrV4) -> Self {
         self.source = source;
         self
+    }
+
+    fn datagram<'p>(&self, payload: &'p [u8]) -> Datagram<'p> {
+        Datagram {
+            socket: SocketId(u16::from(self.destination.port() == 4011)),
+            interface: InterfaceId(0),
+            source: SocketAddr::V4(self.source),
+            destination: SocketAddr::V4(self.destination),
+            payload,
+        }
     }
 
     /// As PXE firmware of this architecture says it.

@@ -1,6 +1,7 @@
 //! The engine as its clients see it: packets in, packets out.
 
 mod captures;
+mod explain;
 mod firmware;
 mod kit;
 mod overload;

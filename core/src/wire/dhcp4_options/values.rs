@@ -105,6 +105,12 @@ impl<'a> RelayAgent<'a> {
     pub const SERVER_ID_OVERRIDE: u8 = 11;
     /// Relay id (RFC 6925).
     pub const RELAY_ID: u8 = 12;
+    /// The relay agent hears at the port it sends from (RFC 8357 §5.1).
+    pub const SOURCE_PORT: u8 = 19;
+    /// Virtual subnet selection (RFC 6607 §3.2).
+    pub const VIRTUAL_SUBNET: u8 = 151;
+    /// Asks for word that 151 was taken into account (RFC 6607 §3.3).
+    pub const VIRTUAL_SUBNET_CONTROL: u8 = 152;
 
     /// Checks the value of the option.
     ///
