@@ -1,12 +1,14 @@
 //! The command line: what can be typed, and what its helps say.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use reveille_core::view::Pool;
 
-use crate::site::LogFormat;
+use crate::leases::filter::Filter;
+use crate::leases::import::Format;
+use crate::site::{LogFormat, Site};
 
 /// Where `serve` and `check` look for a configuration that nobody named.
 pub const CONFIG_DEFAULT: &str = "/etc/reveille/reveille.toml";
@@ -52,6 +54,12 @@ pub enum Command {
     /// Check a configuration file and explain what is wrong with it
     #[command(after_long_help = CHECK_NOTES)]
     Check(CheckArgs),
+    /// Say whether the server runs, whether it keeps leases, and how full its pools are
+    #[command(after_long_help = STATUS_NOTES)]
+    Status(StatusArgs),
+    /// List who has which address, or change it
+    #[command(after_long_help = LEASES_NOTES, args_conflicts_with_subcommands = true)]
+    Leases(Box<LeasesArgs>),
     /// Print completions for a shell
     #[command(after_long_help = COMPLETIONS_NOTES)]
     Completions(CompletionsArgs),
@@ -205,6 +213,125 @@ impl CheckArgs {
     pub fn file(&self) -> &PathBuf {
         self.config_option.as_ref().unwrap_or(&self.config)
     }
+}
+
+/// Which server is meant: the one of a configuration, or the one of a state directory.
+#[derive(Clone, Debug, Args)]
+pub struct StateArgs {
+    /// The configuration file of the server
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT, global = true,
+          value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+    /// Its state directory, where the configuration does not say it
+    #[arg(long, value_name = "FOLDER", global = true, value_hint = ValueHint::DirPath)]
+    pub state_dir: Option<PathBuf>,
+}
+
+impl StateArgs {
+    /// The state directory.
+    pub fn directory<'s>(&'s self, site: &'s Site) -> &'s Path {
+        self.state_dir.as_deref().unwrap_or_else(|| site.state.directory())
+    }
+}
+
+const STATUS_NOTES: &str = "\
+Exit status:
+  0  it runs, and leases are kept (or live in memory because the configuration says so)
+  1  it does not run, or cannot be asked
+  2  it runs and cannot keep leases: no machine is given a new address
+
+Examples:
+  reveille status
+  reveille status --json | jq .networks";
+
+/// `reveille status`
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub place: StateArgs,
+    /// As JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+const LEASES_NOTES: &str = "\
+Asks the server that runs, or reads its store where none does.
+
+Examples:
+  reveille leases
+  reveille leases --subnet 10.20.0.0/24 --expires-within 10m
+  reveille leases --mac 0c:c4:7a --format json
+  reveille leases --format csv > backup.csv
+  reveille leases release 10.20.1.17
+  reveille leases import --from isc --dry-run /var/lib/dhcp/dhcpd.leases";
+
+/// `reveille leases`
+#[derive(Clone, Debug, Args)]
+pub struct LeasesArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub place: StateArgs,
+    /// Which leases.
+    #[command(flatten)]
+    pub filter: Filter,
+    /// How they are written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
+    pub format: ListFormat,
+    /// Something else than a list.
+    #[command(subcommand)]
+    pub command: Option<LeasesCommand>,
+}
+
+/// What can be done with leases.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LeasesCommand {
+    /// Take an address from whoever has it; the client is not told
+    Release {
+        /// The address
+        address: Ipv4Addr,
+    },
+    /// Take over the leases of another server, while ours does not run
+    #[command(after_long_help = IMPORT_NOTES)]
+    Import(ImportArgs),
+    /// Make a new store of what is whole in a damaged one, while the server does not run
+    Repair,
+}
+
+/// How leases are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// Columns for people
+    Table,
+    /// A list of objects, each on a line of its own
+    Json,
+    /// Values with commas between them; can be imported again
+    Csv,
+}
+
+const IMPORT_NOTES: &str = "\
+Addresses outside the networks of the configuration are skipped, and so are clients without an
+Ethernet address and addresses that our own leases say something newer about. Every one that is
+skipped is told with its line.
+
+Examples:
+  reveille leases import --from isc --dry-run /var/lib/dhcp/dhcpd.leases
+  reveille leases import --from dnsmasq /var/lib/misc/dnsmasq.leases
+  reveille leases import --from kea /var/lib/kea/kea-leases4.csv.2 /var/lib/kea/kea-leases4.csv
+  reveille leases import --from reveille backup.csv";
+
+/// `reveille leases import`
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// Whose file it is
+    #[arg(long, value_enum, value_name = "SERVER")]
+    pub from: Format,
+    /// Say what would be taken, and take nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The files, oldest first
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
 }
 
 const COMPLETIONS_NOTES: &str = "\

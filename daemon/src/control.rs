@@ -4,15 +4,21 @@
 //! the ring is entered only when every task waits. Work that takes long (reading images) runs
 //! on a thread of its own and comes back as an outcome.
 
+pub(crate) mod message;
+mod operator;
 mod reload;
+mod socket;
 mod tally;
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use reveille_core::event::EventKind;
 use reveille_core::time::Instant;
+use reveille_core::view::View;
 use reveille_runtime::{EventReceiver, Server, Setup, ShardPanic};
 use sd_notify::NotifyState;
 use tokio::io::Interest;
@@ -23,11 +29,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
+use self::operator::Operator;
 use self::reload::Outcome;
 use self::tally::Tally;
 use crate::images::{Change, Sources, Watch};
 use crate::problem::Problem;
-use crate::serve::{Origin, Ports, Stock};
+use crate::serve::{Origin, Ports, Shown, Stock};
 use crate::site::Site;
 use crate::terminal::{Boots, Style, Terminal};
 use crate::timeline::{MACHINES_MAX, Roles, Timelines};
@@ -70,6 +77,11 @@ pub(crate) struct Control {
     pub(crate) terminal: Terminal,
     pub(crate) style: Style,
     pub(crate) exit_when_up: Option<u32>,
+    pub(crate) view: Arc<View>,
+    /// Where leases are kept, if they are.
+    pub(crate) store: Option<Shown>,
+    /// The state directory, if there is one.
+    pub(crate) state: Option<PathBuf>,
 }
 
 /// Looks after the server until it ends.
@@ -129,6 +141,7 @@ struct Loop {
     scan_at: Option<tokio::time::Instant>,
     /// Until when events gather.
     gather_until: Option<tokio::time::Instant>,
+    operator: Operator,
 }
 
 /// The engines' events, as something that can be waited for.
@@ -187,7 +200,7 @@ impl Signals {
 impl Loop {
     fn new(control: Control) -> anyhow::Result<Self> {
         let Control { server, mut stock, site, origin, ports, sources, warnings, .. } = control;
-        let Control { roles, terminal, style, .. } = control;
+        let Control { roles, terminal, style, store, state, view, .. } = control;
         stock.note_served();
         // Overruns are harmless: any change makes us look at everything.
         let (notice, changes) = mpsc::channel(1);
@@ -215,6 +228,7 @@ impl Loop {
             notice,
             scan_at: None,
             gather_until: None,
+            operator: Operator::new(state.as_deref(), store, view),
             server,
         };
         looper.watch_sources();
@@ -236,6 +250,7 @@ impl Loop {
                 }
                 () = until(self.gather_until) => self.gather_until = None,
                 word = self.signals.next() => self.on_word(word).await,
+                question = self.operator.next() => self.operator.answer(question, &self.server),
                 Some(Change) = self.changes.recv() => {
                     self.scan_at.get_or_insert(tokio::time::Instant::now() + SETTLE);
                 }
@@ -343,6 +358,7 @@ impl Loop {
         for entry in self.timelines.overdue(now()) {
             self.boots.tell(&entry, now());
         }
+        self.operator.watch(now());
         if let Some(stock) = &mut self.stock {
             stock.reclaim();
         }
@@ -379,6 +395,7 @@ impl Loop {
             stock.note_served();
         }
         self.timelines.set_roles(roles);
+        self.operator.set_view(Arc::clone(&setup.view));
         self.server.swap(setup);
     }
 

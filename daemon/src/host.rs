@@ -99,4 +99,4 @@ impl HostInterface {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -15,7 +15,7 @@ use reveille::privileges::User;
 use reveille::serve::{self, Explained, Options, Origin, Refused};
 use reveille::site::LogFormat;
 use reveille::terminal::{Paint, Style, Terminal};
-use reveille::{boot, check, config, images, logging};
+use reveille::{boot, check, config, images, leases, logging, status};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -25,18 +25,24 @@ fn main() -> ExitCode {
     let Cli { command, log } = Cli::parse();
     let terminal = Terminal::of_process();
     let done = match command {
-        Command::Boot(args) => run_boot(&args, log, &terminal),
-        Command::Serve(args) => run_serve(&args, log, &terminal),
-        Command::Check(args) => run_check(&args, &terminal),
-        Command::Completions(args) => print_completions(&args),
+        Command::Boot(args) => run_boot(&args, log, &terminal).map(succeeded),
+        Command::Serve(args) => run_serve(&args, log, &terminal).map(succeeded),
+        Command::Check(args) => run_check(&args, &terminal).map(succeeded),
+        Command::Status(args) => status::run(&args, &terminal),
+        Command::Leases(args) => leases::run(&args, &terminal).map(succeeded),
+        Command::Completions(args) => print_completions(&args).map(succeeded),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tell(&error, log, &terminal);
             ExitCode::FAILURE
         }
     }
+}
+
+const fn succeeded((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }
 
 /// Says why the program ends, in the form of all its messages.

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 
 use anyhow::{Context, bail};
 use rustix::process::{Gid, Uid, getegid, geteuid};
@@ -30,6 +31,38 @@ impl User {
             Some((uid, gid)) => Ok(Self { name: name.to_owned(), uid, gid }),
             None => bail!("there is no user {name:?} on this host"),
         }
+    }
+}
+
+impl User {
+    /// The owner of a file or folder, if this process is root and the owner is not: as whom it
+    /// must write there, so that the owner can read it afterwards.
+    ///
+    /// # Errors
+    /// If there is no such file.
+    pub fn owner_of(path: &std::path::Path) -> io::Result<Option<Self>> {
+        let data = fs::metadata(path)?;
+        let (uid, gid) = (data.uid(), data.gid());
+        let is_other = geteuid().is_root() && uid != 0;
+        Ok(is_other.then(|| Self { name: uid.to_string(), uid, gid }))
+    }
+
+    /// Becomes this user, for good.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn assume(&self) -> io::Result<()> {
+        become_user(self)
+    }
+
+    /// Its number.
+    pub const fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// The number of its group.
+    pub const fn gid(&self) -> u32 {
+        self.gid
     }
 }
 

@@ -1,10 +1,12 @@
 //! From a site to a running server: prepare, open the ports, give away privileges, start.
 
+mod keep;
 mod plan;
 mod prepare;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use reveille_core::dhcp4::{Dhcp4Config, Dhcp4Server};
@@ -16,6 +18,7 @@ use reveille_runtime::{
 };
 use tracing::{debug, info, warn};
 
+pub(crate) use self::keep::Shown;
 pub(crate) use self::plan::Ports;
 pub(crate) use self::prepare::{Prepared, Stock};
 use crate::boot;
@@ -80,9 +83,10 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     }
     report(&origin.reword(prepared.warnings.clone()), source.as_ref());
 
+    let state = keep::take(&origin, &site, user.as_ref())?;
     let config = plan::of(&site, &prepared);
     let ports = Ports::of(&config);
-    let bound = reveille_runtime::bind(config)
+    let mut bound = reveille_runtime::bind(config)
         .map_err(|error| Explained { what: error.to_string(), help: advice(&error) })?;
     report_features(&bound);
     match privileges::drop(user.as_ref())? {
@@ -90,38 +94,72 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         Dropped::RootThatReads => debug!("gave up all capabilities but reading files"),
         Dropped::Nothing => {}
     }
-    let server = start(bound, &site, &prepared, seed).context("cannot start")?;
-    control::run(Control {
+    let mut dhcp = Dhcp4Config {
+        leases_max: plan::leases(&prepared.setup.view),
+        seed: seed ^ DHCP_SEED,
+        identifier_key: (u128::from(random()) << 64 | u128::from(random())).to_be_bytes(),
+        durable: false,
+    };
+    let kept = match &state {
+        Some(state) if site.state.durable => Some((keep::Kept::open(state.path())?, state.path())),
+        Some(_) | None => None,
+    };
+    if let Some((kept, _)) = &kept {
+        (dhcp.identifier_key, dhcp.durable) = (kept.key, true);
+    }
+    let mut dhcp = Dhcp4Server::new(dhcp);
+    let (writer, store) = match kept {
+        Some((kept, place)) => {
+            kept.load(&mut dhcp, &prepared.setup.view)?;
+            let port = bound.persist_port().context("cannot make a way to the store")?;
+            let (writer, shown) = kept.start(port, place)?;
+            (Some(writer), Some(shown))
+        }
+        None => (None, None),
+    };
+    let server = start(bound, &site, &prepared, seed, dhcp).context("cannot start")?;
+    let ended = control::run(Control {
         server,
         stock,
         site,
         origin,
         ports,
+        view: Arc::clone(&prepared.setup.view),
         sources: prepared.sources.clone(),
         warnings: prepared.warnings.clone(),
         roles: prepared.roles.clone(),
         terminal,
         style,
         exit_when_up,
-    })
+        store,
+        state: state.as_ref().map(|state| state.path().to_owned()),
+    });
+    // The shards have ended: it writes what they wanted last.
+    if let Some(writer) = writer {
+        writer.join();
+    }
+    ended
 }
 
+/// Each engine draws its own numbers.
+const DHCP_SEED: u64 = 1;
+
 /// Starts the shards with their engines.
-fn start(bound: Bound, site: &Site, prepared: &Prepared, seed: u64) -> Result<Server, StartError> {
-    let leases = plan::leases(&prepared.setup.view);
+fn start(
+    bound: Bound,
+    site: &Site,
+    prepared: &Prepared,
+    seed: u64,
+    dhcp: Dhcp4Server,
+) -> Result<Server, StartError> {
     let transfer_sockets = plan::transfer_sockets(site);
     let connections = reveille_core::limits::HTTP_CONNECTIONS_MAX;
+    // The first shard's.
+    let mut dhcp = Some(dhcp);
     bound.start(prepared.setup.clone(), |ShardIndex(shard)| {
-        // Each engine draws its own numbers.
         let seed = |engine: u64| seed ^ (shard as u64) << 8 ^ engine;
         Engines {
-            dhcp: (shard == 0).then(|| {
-                Dhcp4Server::new(Dhcp4Config {
-                    leases_max: leases,
-                    seed: seed(1),
-                    ..Dhcp4Config::default()
-                })
-            }),
+            dhcp: dhcp.take(),
             tftp: TftpServer::new(TftpConfig {
                 transfer_sockets,
                 seed: seed(2),

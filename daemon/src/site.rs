@@ -14,6 +14,8 @@ use reveille_core::rate::Rates;
 use reveille_core::view::{DhcpMode, Loader, MatchRule, Pool};
 use reveille_core::wire::pxe::{ArchType, Uuid};
 
+use crate::store::directory::STATE_DEFAULT;
+
 /// A site: networks, files, and who boots what. The default serves TFTP, HTTP and ProxyDHCP on
 /// the only interface, and boots nothing until a profile says what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct Site {
     pub shards: Option<u16>,
     /// Messages.
     pub log: LogConfig,
+    /// What outlives the process.
+    pub state: StateConfig,
 }
 
 impl Site {
@@ -226,6 +230,28 @@ pub struct LogConfig {
     pub filter: Option<String>,
     /// How they are written.
     pub format: LogFormat,
+}
+
+/// What outlives the process, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateConfig {
+    /// The state directory. `None`: [`STATE_DEFAULT`](crate::store::directory::STATE_DEFAULT).
+    pub dir: Option<PathBuf>,
+    /// Whether a lease is on stable storage before its client hears of it.
+    pub durable: bool,
+}
+
+impl Default for StateConfig {
+    fn default() -> Self {
+        Self { dir: None, durable: true }
+    }
+}
+
+impl StateConfig {
+    /// The state directory.
+    pub fn directory(&self) -> &Path {
+        self.dir.as_deref().unwrap_or(Path::new(STATE_DEFAULT))
+    }
 }
 
 /// How messages are written.

@@ -14,7 +14,7 @@ use reveille_core::identity::{ClientIdentity, Fact};
 use reveille_core::limits::DOCUMENT_BYTES;
 use reveille_core::mac::MacAddr;
 use reveille_core::rate::{ByteRate, Rates};
-use reveille_core::view::{Catalogue, Loader, Ports, ProfileId, TftpPolicy, View};
+use reveille_core::view::{Catalogue, Loader, Network, Ports, ProfileId, TftpPolicy, View};
 use reveille_core::wire::pxe::{ArchType, Uuid};
 use std::net::Ipv4Addr;
 
@@ -78,6 +78,16 @@ pub fn build(
         return Err(problems);
     }
     Ok(Built { view, ifindexes: networks.ifindexes, notes, warnings: problems })
+}
+
+/// The networks of `site` on `host`, without all that is served in them.
+///
+/// # Errors
+/// All problems of the networks.
+pub fn networks(site: &Site, host: &Host) -> Result<Vec<Network>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let resolved = networks::resolve(site, host, &mut Vec::new(), &mut problems);
+    if has_errors(&problems) { Err(problems) } else { Ok(resolved.networks) }
 }
 
 fn has_errors(problems: &[Problem]) -> bool {

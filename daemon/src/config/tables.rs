@@ -16,7 +16,7 @@ use crate::arch;
 use crate::problem::{Place, Problem, choices};
 use crate::site::{
     HttpConfig, ImagesConfig, LogConfig, LogFormat, ProgramOverride, ProgramsConfig, Script, Site,
-    SiteMachine, SiteNetwork, SiteProfile, TftpConfig,
+    SiteMachine, SiteNetwork, SiteProfile, StateConfig, TftpConfig,
 };
 use crate::templates::is_name;
 
@@ -43,6 +43,7 @@ pub(super) fn read(entries: &DeTable<'_>, folder: &Path) -> Reading {
         http: top.table("http", "[http]").map(http).unwrap_or_default(),
         shards: top.number("shards", 1, 1024),
         log: top.table("log", "[log]").map(log).unwrap_or_default(),
+        state: top.table("state", "[state]").map(|table| state(table, folder)).unwrap_or_default(),
     };
     top.finish();
     Reading { site, problems: problems.into_inner(), scripts }
@@ -289,6 +290,16 @@ fn rates(table: &Table<'_>) -> Rates {
         })
     };
     Rates { total: read("rate"), client: read("rate_per_client") }
+}
+
+fn state(table: Table<'_>, folder: &Path) -> StateConfig {
+    let unsaid = StateConfig::default();
+    let config = StateConfig {
+        dir: table.text("dir").map(|text| folder.join(text.text)),
+        durable: table.flag("durable").unwrap_or(unsaid.durable),
+    };
+    table.finish();
+    config
 }
 
 fn log(table: Table<'_>) -> LogConfig {

@@ -85,6 +85,9 @@ fn every_key_is_read() {
         [log]
         level = "debug"
         format = "json"
+        [state]
+        dir = "state"
+        durable = false
     "##;
     let path = folder.path().join("reveille.toml");
     fs::write(&path, text).expect("a file");

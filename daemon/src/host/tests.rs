@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn ethernet(name: &str) -> HostInterface {
+pub(crate) fn ethernet(name: &str) -> HostInterface {
     HostInterface {
         name: name.to_owned(),
         index: 2,
