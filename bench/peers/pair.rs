@@ -128,9 +128,12 @@ impl Pair {
     }
 
     /// Starts Reveille with a configuration and so many shards, each on a core of its own, and
-    /// waits until it serves.
+    /// waits until it serves. Leases live in memory unless the configuration has a table about it.
     pub(crate) fn reveille(&self, shards: usize, configuration: &str) -> Server {
-        let configuration = format!("shards = {shards}\n{configuration}");
+        let mut configuration = format!("shards = {shards}\n{configuration}");
+        if !configuration.contains("[state]") {
+            configuration.push_str("\n[state]\ndir = \"state\"\ndurable = false\n");
+        }
         let file = self.write("reveille.toml", configuration);
         let file = file.to_str().expect("the run's paths are text");
         let cores = format!("0-{}", shards - 1);

@@ -178,7 +178,9 @@ fn release(place: &StateArgs, address: Ipv4Addr, terminal: &Terminal) -> anyhow:
     match source.ask(&Request::Release { address })? {
         Answer::Done { note } => terminal.line(&note),
         Answer::Error { what, help } => return Err(Explained { what, help }.into()),
-        other => bail!("the server answered {other:?}"),
+        other @ (Answer::Status(_) | Answer::Leases(_)) => {
+            bail!("the server answered {other:?}")
+        }
     }
     Ok(())
 }

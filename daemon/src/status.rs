@@ -214,7 +214,9 @@ fn ask(directory: &Path) -> anyhow::Result<Option<Status>> {
     match client.ask(&Request::Status)? {
         Answer::Status(status) => Ok(Some(*status)),
         Answer::Error { what, help } => Err(Explained { what, help }.into()),
-        other => bail!("the server answered {other:?}"),
+        other @ (Answer::Leases(_) | Answer::Done { .. }) => {
+            bail!("the server answered {other:?}")
+        }
     }
 }
 
@@ -337,9 +339,19 @@ mod tests {
         store.why = Some("No space left on device".to_owned());
         store.help = Some("make room".to_owned());
         failing.networks[0].held = Some(10);
-        insta::assert_snapshot!(text(&failing, now), @"");
+        insta::assert_snapshot!(text(&failing, now), @r"
+        reveille 0.1.0 runs since 2025-11-25T19:46:40Z (28 min 20 s), process 7, 2 event loops
+        leases: CANNOT BE KEPT since 2025-11-25T20:13:00Z (2 min 00 s): No space left on device
+          help: make room
+          4 syncs with 10 records, 2.5 a sync, 6 at most
+          last sync 10.00 s ago, took 900 µs; the slowest 12 ms
+        10.0.0.0/24: 81 leases, 10 % of 100 addresses in use
+        ");
         let memory = Status { store: None, networks: Vec::new(), ..status() };
-        insta::assert_snapshot!(text(&memory, now), @"");
+        insta::assert_snapshot!(text(&memory, now), @r"
+        reveille 0.1.0 runs since 2025-11-25T19:46:40Z (28 min 20 s), process 7, 2 event loops
+        leases: in memory, they end with the server
+        ");
     }
 
     #[test]

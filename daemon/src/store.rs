@@ -77,6 +77,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// What can be done about it.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others have one advice")]
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Io(error) => match error.kind() {

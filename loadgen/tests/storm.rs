@@ -33,7 +33,8 @@ fn site() -> TempDir {
         "shards = 1\n[[network]]\ninterface = \"eth0\"\nsubnet = \"10.77.0.0/16\"\n\
          server = \"10.77.0.1\"\ndhcp = \"server\"\npool = \"10.77.16.0 - 10.77.31.255\"\n\
          router = \"10.77.0.1\"\n[images]\nroot = {root:?}\n[[profile]]\nkernel = \"vmlinuz\"\n\
-         initrd = \"initrd.img\"\ncmdline = \"report={{{{ node_url }}}}up\"\n"
+         initrd = \"initrd.img\"\ncmdline = \"report={{{{ node_url }}}}up\"\n\
+         [state]\ndir = \"state\"\n"
     );
     std::fs::write(folder.path().join("reveille.toml"), configuration).expect("it is ours");
     folder
@@ -112,7 +113,8 @@ fn a_server_without_boot_files_fails_the_run() {
     let site = site();
     std::fs::write(
         site.path().join("reveille.toml"),
-        "[[network]]\ninterface = \"eth0\"\ndhcp = \"off\"\n[images]\nroot = \"boot\"\n",
+        "[[network]]\ninterface = \"eth0\"\ndhcp = \"off\"\n[images]\nroot = \"boot\"\n\
+         [state]\ndir = \"state\"\n",
     )
     .expect("the folder is ours");
     let (output, run) = lab(&site, "--clients 3 --profile ipxe --limit 30s");

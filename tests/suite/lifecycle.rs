@@ -201,15 +201,20 @@ fn assert_says(said: &str, words: &[&str]) {
 }
 
 #[test]
-fn a_second_server_is_told_which_port_is_taken() {
+fn a_second_server_is_told_what_is_taken() {
     let link = Link::new();
     let mut first = Reveille::serve(&link, &serving(&link, ""));
-    let configuration = link.file("reveille.toml");
-    let said = refused(&link, || {
-        let mut command = link.server().command(path(&binary()));
-        command.args(["serve", "--config", path(&configuration)]);
-        command
-    });
+    let start = |configuration: &std::path::Path| {
+        refused(&link, || {
+            let mut command = link.server().command(path(&binary()));
+            command.args(["serve", "--config", path(configuration)]);
+            command
+        })
+    };
+    let said = start(&link.file("reveille.toml"));
+    assert_says(&said, &["state directory", &format!("(process {})", first.id())]);
+    let apart = serving(&link, "").replace("\"state\"", "\"another\"");
+    let said = start(&link.write("second.toml", apart));
     assert_says(&said, &["in use"]);
     assert!(["67", "69", "80"].iter().any(|port| said.contains(port)), "{said}");
     assert!(first.lives());

@@ -16,7 +16,7 @@ pub(crate) fn serving(link: &Link, more: &str) -> String {
     std::fs::create_dir_all(&root).expect("the run's folder is ours");
     format!(
         "[[network]]\ninterface = \"eth0\"\npool = [\"10.77.0.100 - 10.77.0.200\"]\n\
-         lease = \"2m\"\n\n[images]\nroot = \"{}\"\n\n{more}",
+         lease = \"2m\"\n\n[images]\nroot = \"{}\"\n\n[state]\ndir = \"state\"\n\n{more}",
         path(&root)
     )
 }

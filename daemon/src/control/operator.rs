@@ -47,10 +47,10 @@ impl Operator {
 
     /// The next question; never, where there is no socket.
     pub(super) async fn next(&mut self) -> Question {
-        if let Some((_, questions)) = &mut self.socket {
-            if let Some(question) = questions.recv().await {
-                return question;
-            }
+        if let Some((_, questions)) = &mut self.socket
+            && let Some(question) = questions.recv().await
+        {
+            return question;
         }
         std::future::pending().await
     }

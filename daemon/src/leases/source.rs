@@ -66,7 +66,9 @@ impl Source {
         match self.ask(&Request::Leases { from, filter: filter.clone() })? {
             Answer::Leases(page) => Ok(page),
             Answer::Error { what, help } => Err(Explained { what, help }.into()),
-            other => bail!("the server answered {other:?}"),
+            other @ (Answer::Status(_) | Answer::Done { .. }) => {
+                bail!("the server answered {other:?}")
+            }
         }
     }
 

@@ -47,7 +47,14 @@ fn lists_are_for_people_spreadsheets_and_programs() {
     10.0.0.5         -                  -                         damaged   -
     5 leases
     ");
-    insta::assert_snapshot!(written(ListFormat::Csv, &pages), @"");
+    insta::assert_snapshot!(written(ListFormat::Csv, &pages), @r"
+    address,network,mac,client_id,hostname,state,since,until
+    10.0.0.1,10.0.0.0/8,02:00:00:00:00:01,,n1,bound,1700000000,1700001800
+    10.0.0.2,10.0.0.0/8,,ff:00:01,n2,bound,1700000000,1700001800
+    10.0.0.3,10.0.0.0/8,02:00:00:00:00:03,,n3,released,,1700000600
+    10.0.0.4,10.0.0.0/8,02:00:00:00:00:04,,n4,bound,1700000600,
+    10.0.0.5,,,,,damaged,,
+    ");
     let json = written(ListFormat::Json, &pages);
     assert_eq!(serde_json::from_str::<Vec<Listed>>(&json).expect(&json), listed);
 }

@@ -173,6 +173,7 @@ fn taken(path: &Path, mut lock: File) -> Explained {
 }
 
 fn refused(path: &Path, error: &io::Error) -> Explained {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others have one advice")]
     let help = match error.kind() {
         io::ErrorKind::PermissionDenied => {
             "start as root, make it for the user that the server runs as, or name another one: \

@@ -405,6 +405,7 @@ fn open(folder: &Path) -> Result<Handles, StoreError> {
 }
 
 /// The database's errors in our words.
+#[expect(clippy::wildcard_enum_match_arm, reason = "they are another crate's, and will be more")]
 fn reason(error: fjall::Error) -> StoreError {
     use std::error::Error;
     match error {

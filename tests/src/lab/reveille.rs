@@ -43,12 +43,17 @@ impl Reveille {
         Self { process }
     }
 
-    /// Starts `reveille serve` with this configuration and waits until it serves.
+    /// Starts `reveille serve` with this configuration and waits until it serves. Its state is
+    /// kept in the run's folder.
     ///
     /// # Panics
     /// If it does not serve in time; shows what it said.
     #[must_use]
     pub fn serve(link: &Link, configuration: &str) -> Self {
+        let mut configuration = configuration.to_owned();
+        if !configuration.contains("[state]") {
+            configuration.push_str("\n[state]\ndir = \"state\"\n");
+        }
         let file = link.write("reveille.toml", configuration);
         let mut daemon = Self::spawn(link, &["serve", "--config", path(&file)]);
         daemon.wait_ready().unwrap_or_else(|timeout| panic!("{timeout:?}"));
