@@ -307,11 +307,13 @@ pub enum Discard {
     /// Acknowledges what its sender cannot have received: a block that was never sent, or one
     /// from a port that never sent it anything. Its source address is most likely forged.
     Suspect,
+    /// Wants an address, and the store that must know of it first fails.
+    StoreFailing,
 }
 
 impl Discard {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Malformed,
         Self::NotForServer,
         Self::OtherServer,
@@ -326,6 +328,7 @@ impl Discard {
         Self::NoAddress,
         Self::Draining,
         Self::Suspect,
+        Self::StoreFailing,
     ];
 
     /// Position of this reason's counter in [`Discard::ALL`].
@@ -350,6 +353,7 @@ impl Discard {
             Self::NoAddress => "no_address",
             Self::Draining => "draining",
             Self::Suspect => "suspect",
+            Self::StoreFailing => "store_failing",
         }
     }
 }

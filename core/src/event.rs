@@ -156,6 +156,13 @@ pub enum EventKind {
         /// What.
         name: EventName,
     },
+    /// Leases cannot be stored any more: nobody gets a new one.
+    StoreFailed {
+        /// Clients who were about to get one.
+        waiting: u32,
+    },
+    /// Leases are stored again.
+    StoreRecovered,
     /// User space says that it runs.
     Up,
 }

@@ -48,6 +48,13 @@ pub const DHCP_CHANGES_MAX: u32 = 4096;
 /// each where there is a store.
 pub const DHCP_PERSISTS_MAX: u32 = DHCP_PENDING_MAX + DHCP_CHANGES_MAX;
 
+/// How much longer a lease is kept than its client is told, where it is stored first: an ACK that
+/// waits no longer for the store tells the whole time.
+pub const DHCP_STORE_GRACE: Duration = Duration::from_secs(2);
+
+/// A lease that never ends (RFC 2131 §3.3).
+pub const LEASE_INFINITE: Duration = Duration::from_secs(u32::MAX as u64);
+
 /// How long an offered address is held. edk2 takes at least 4 s from DISCOVER to REQUEST, a
 /// Raspberry Pi 3 never sends one and fetches its files with the offered address.
 pub const OFFER_HOLD: Duration = Duration::from_secs(120);

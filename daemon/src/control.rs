@@ -27,7 +27,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use self::operator::Operator;
 use self::reload::Outcome;
@@ -290,6 +290,7 @@ impl Loop {
         let mut up = 0;
         events.get_ref().0.take_all(|event| {
             up += u32::from(event.kind == EventKind::Up);
+            tell_of_store(&event.kind);
             if let Some(entry) = timelines.record(&event) {
                 boots.tell(&entry, event.at);
             }
@@ -441,6 +442,15 @@ async fn ended<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::Joi
     match job {
         Some(job) => job.await,
         None => std::future::pending().await,
+    }
+}
+
+/// Says what everybody is concerned by who wants an address.
+fn tell_of_store(kind: &EventKind) {
+    if let EventKind::StoreFailed { waiting } = kind {
+        error!(waiting, "leases cannot be stored: nobody gets a new one until they can");
+    } else if *kind == EventKind::StoreRecovered {
+        info!("leases are stored again");
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a server answers to a client's message (RFC 2131 §4.3).
 
 use core::net::Ipv4Addr;
+use core::time::Duration;
 
-use super::lease::{LeaseTable, Refusal};
+use super::lease::{LeaseTable, Lent, Refusal, Storing};
 use super::pool::Claim;
+use super::records::Keeping;
 use super::request::{Kind, Request};
 use super::trace::{AddressRule, AnswerRule, Decision, Recorder};
 
@@ -12,8 +14,12 @@ use super::trace::{AddressRule, AnswerRule, Decision, Recorder};
 pub(super) enum Answer {
     /// DHCPOFFER of this address.
     Offer(Ipv4Addr),
-    /// DHCPACK: the address is lent.
-    Ack(Ipv4Addr),
+    /// DHCPACK: the address is lent, for this long.
+    Ack(Ipv4Addr, Duration),
+    /// Nothing yet: the lease has to be stored.
+    Later(Ipv4Addr, Storing),
+    /// Nothing yet: the store has to learn of something else before.
+    Again,
     /// DHCPACK without an address, to DHCPINFORM.
     Inform,
     /// DHCPNAK: this address is not for the client.
@@ -33,7 +39,7 @@ impl Answer {
     pub(super) const fn rule(self) -> AnswerRule {
         match self {
             Self::Offer(_) => AnswerRule::Offer,
-            Self::Ack(_) => AnswerRule::Ack,
+            Self::Ack(..) | Self::Later(..) | Self::Again => AnswerRule::Ack,
             Self::Inform => AnswerRule::Inform,
             Self::Nak(_) => AnswerRule::Nak,
             Self::ProxyOffer => AnswerRule::ProxyOffer,
@@ -54,6 +60,8 @@ pub(super) fn decide<R: Recorder>(
     let before =
         R::TAKES_NOTES.then(|| Some(leases.find(claim.client, claim.network.subnet)?.address));
     let answer = match request.kind {
+        // What is offered will be asked for, and could not be given.
+        Kind::Discover if leases.records.keeping == Keeping::NothingNew => Answer::Silence,
         Kind::Discover => match leases.offer(claim, request.options.requested_address) {
             Some(address) => Answer::Offer(address),
             None => Answer::NoAddress,
@@ -62,7 +70,7 @@ pub(super) fn decide<R: Recorder>(
         Kind::Inform => Answer::Inform,
         Kind::Decline | Kind::Release => Answer::Silence,
     };
-    if let Answer::Offer(address) | Answer::Ack(address) = answer {
+    if let Answer::Offer(address) | Answer::Ack(address, _) = answer {
         recorder.note(|| {
             let by = address_rule(claim, request, before.flatten(), address);
             Decision::Address { address, by }
@@ -98,12 +106,31 @@ fn decide_request(leases: &mut LeaseTable, claim: &Claim<'_>, request: &Request<
     // INIT-REBOOT, RENEWING, REBINDING: a client that we do not know may be another server's,
     // unless there is no other. Then it had the address from us before we were started anew.
     let adopt = selecting || network.authoritative;
-    match leases.bind(claim, address, network.lease, adopt) {
-        Ok(()) => Answer::Ack(address),
+    match leases.lend(claim, address, network.lease, adopt) {
+        Ok(Lent::For(lease)) => Answer::Ack(address, lease),
+        Ok(Lent::Later(storing)) => Answer::Later(address, storing),
+        Ok(Lent::Again) => Answer::Again,
+        Ok(Lent::NotNow) => Answer::Silence,
         Err(Refusal::Unknown) => Answer::Silence,
         Err(Refusal::Wrong) => {
             let known = leases.find(claim.client, network.subnet).is_some();
             if adopt || known { Answer::Nak(address) } else { Answer::Silence }
         }
+    }
+}
+
+/// Decides about a request whose lease is stored now, by the configuration of now.
+pub(super) fn decide_stored(
+    leases: &mut LeaseTable,
+    claim: &Claim<'_>,
+    request: &Request<'_>,
+    stored: &Storing,
+    message: u32,
+) -> Answer {
+    let Some(address) = request.address() else { return Answer::Silence };
+    match leases.complete(claim, stored, message, claim.network.lease) {
+        Ok(Some(lease)) => Answer::Ack(address, lease),
+        Ok(None) => Answer::Silence,
+        Err(Refusal::Wrong | Refusal::Unknown) => Answer::Nak(address),
     }
 }

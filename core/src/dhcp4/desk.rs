@@ -2,15 +2,17 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use super::decide::{Answer, decide};
+use super::decide::{Answer, decide, decide_stored};
 use super::identify::Archs;
-use super::lease::{ClientKey, LeaseTable};
+use super::lease::{ClientKey, LeaseTable, Storing};
 use super::pool::Claim;
 use super::proxy;
 use super::reply::{self, Form, Reply, Times};
 use super::request::{Kind, Request};
 use super::route::{self, Directed, Way};
+use super::server::Dhcp4Config;
 use super::trace::{ClientRule, Decision, Recorder, Unrecorded};
+use crate::binding::{Binding, BindingState, ClientId};
 use crate::boot::{self, Boot, Plan};
 use crate::engine::{Discard, Origin, Route, Transmit};
 use crate::event::{Client, Event, EventKind, EventName, EventQueue};
@@ -20,8 +22,9 @@ use crate::mac::MacAddr;
 use crate::ndp::Advertiser;
 use crate::rng::Rng;
 use crate::table::recent::RecentMap;
+use crate::text::Text;
 use crate::time::Instant;
-use crate::view::{DhcpMode, Network, View};
+use crate::view::{DhcpMode, Interface, MachineId, Network, View};
 use crate::wire::dhcp4::{MessageType, SERVER_PORT};
 use crate::wire::ipv4_udp;
 use crate::wire::pxe::ArchType;
@@ -32,6 +35,19 @@ pub(super) struct Booting {
     pub(super) firmware: Firmware,
     arch: Option<ArchType>,
     seen: Instant,
+}
+
+/// What becomes of a message.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// It is answered.
+    Reply(Transmit),
+    /// It is not answered.
+    Nothing,
+    /// It waits for this to be stored.
+    Store(Storing, Binding),
+    /// Its turn comes again when the store was told of what is noted.
+    Again,
 }
 
 /// Everything that an answer depends on but the message and the view.
@@ -45,9 +61,9 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(leases_max: u32, identifier_key: [u8; 16], mut rng: Rng) -> Self {
+    pub(super) fn new(config: &Dhcp4Config, mut rng: Rng) -> Self {
         Self {
-            leases: LeaseTable::new(leases_max, identifier_key, &mut rng),
+            leases: LeaseTable::new(config, &mut rng),
             advertiser: Advertiser::new(&mut rng),
             events: EventQueue::new(limits::EVENTS_MAX),
             booting: RecentMap::new(limits::DHCP_BOOTING_MAX, &mut rng),
@@ -59,7 +75,7 @@ impl Desk {
     pub(super) fn copy(&self) -> Self {
         let mut rng = self.rng.clone();
         Self {
-            leases: self.leases.clone(),
+            leases: self.leases.copy(),
             advertiser: Advertiser::new(&mut rng),
             events: EventQueue::new(1),
             booting: self.booting.clone(),
@@ -125,7 +141,7 @@ impl Desk {
     }
 
     /// # Errors
-    /// [`Discard::UnknownSession`] if the address was not the client's.
+    /// As [`LeaseTable::release`].
     pub(super) fn release(
         &mut self,
         request: &Request<'_>,
@@ -134,15 +150,13 @@ impl Desk {
     ) -> Result<(), Discard> {
         let client = self.client_key(request).ok_or(Discard::Malformed)?;
         let address = request.header.ciaddr();
-        if !self.leases.release(client, network, address) {
-            return Err(Discard::UnknownSession);
-        }
+        self.leases.release(client, network, address)?;
         self.tell(request, None, EventKind::Release { address }, now);
         Ok(())
     }
 
     /// # Errors
-    /// [`Discard::UnknownSession`] if the address was not the client's.
+    /// As [`LeaseTable::decline`].
     pub(super) fn decline(
         &mut self,
         request: &Request<'_>,
@@ -151,9 +165,7 @@ impl Desk {
     ) -> Result<(), Discard> {
         let client = self.client_key(request).ok_or(Discard::Malformed)?;
         let address = request.address().ok_or(Discard::Malformed)?;
-        if !self.leases.decline(client, network, address, now) {
-            return Err(Discard::UnknownSession);
-        }
+        self.leases.decline(client, network, address, now)?;
         self.tell(request, None, EventKind::Decline { address }, now);
         Ok(())
     }
@@ -161,9 +173,9 @@ impl Desk {
     /// The operator takes `address` back.
     ///
     /// # Errors
-    /// [`Discard::UnknownSession`] if nothing is known about it.
+    /// As [`LeaseTable::take_back`].
     pub(super) fn take_back(&mut self, address: Ipv4Addr, now: Instant) -> Result<(), Discard> {
-        let lease = self.leases.take_back(address).ok_or(Discard::UnknownSession)?;
+        let lease = self.leases.take_back(address)?;
         let mac = match lease.client {
             Some(ClientKey::Mac(mac)) => Some(mac),
             Some(ClientKey::Other(_)) | None => None,
@@ -173,46 +185,123 @@ impl Desk {
         Ok(())
     }
 
-    /// Answers a message that has waited, if it is to be answered.
+    /// Whether a message can be answered while the store fails.
+    ///
+    /// # Errors
+    /// [`Discard::StoreFailing`] if not.
+    pub(super) fn check_unstored(
+        &self,
+        request: &Request<'_>,
+        network: &Network,
+        now: Instant,
+        view: &View,
+    ) -> Result<(), Discard> {
+        match (request.kind, request.address(), self.client_key(request)) {
+            (Kind::Discover, _, _) => Err(Discard::StoreFailing),
+            (Kind::Request, Some(address), Some(client)) => {
+                let machine = view.machines.find(&request.client).map(|(id, _)| id);
+                let claim = Claim { view, network, client, machine, now };
+                let is_new = self.leases.check_unstored(&claim, address) == Ok(false);
+                if is_new { Err(Discard::StoreFailing) } else { Ok(()) }
+            }
+            (Kind::Request | Kind::Decline | Kind::Release | Kind::Inform, _, _) => Ok(()),
+        }
+    }
+
+    /// Answers a message that has waited: for its turn, or for its lease to be stored, which it is
+    /// now.
     pub(super) fn answer(
         &mut self,
         request: &Request<'_>,
+        stored: Option<(u32, &Storing)>,
         head: &mut [u8],
         now: Instant,
         view: &View,
         recorder: &mut impl Recorder,
-    ) -> Option<Transmit> {
+    ) -> Verdict {
         // It was noted when the message came.
-        let network = request.network(view, &mut Unrecorded).ok()?;
+        let Ok(network) = request.network(view, &mut Unrecorded) else { return Verdict::Nothing };
         let machine = view.machines.find(&request.client);
         if let Some((id, _)) = machine {
             recorder.note(|| Decision::Machine(id));
         }
+        let is_proxy = request.received.at_pxe_port() || network.mode == DhcpMode::Proxy;
+        let lent = if is_proxy {
+            None
+        } else {
+            let Some(client) = self.client_key(request) else { return Verdict::Nothing };
+            let machine = machine.map(|(id, _)| id);
+            let claim = Claim { view, network, client, machine, now };
+            let answer = match stored {
+                None => decide(&mut self.leases, &claim, request, recorder),
+                Some((message, stored)) => {
+                    decide_stored(&mut self.leases, &claim, request, stored, message)
+                }
+            };
+            match answer {
+                Answer::Later(address, storing) => {
+                    let binding = Binding {
+                        address,
+                        subnet: network.subnet,
+                        client: Some(client),
+                        client_id: ClientId::cut(request.options.client_id.unwrap_or_default()),
+                        hostname: host_name(request, view, machine),
+                        state: BindingState::Bound { since: now, until: storing.until },
+                    };
+                    return Verdict::Store(storing, binding);
+                }
+                Answer::Again => return Verdict::Again,
+                Answer::Offer(_)
+                | Answer::Ack(..)
+                | Answer::Inform
+                | Answer::Nak(_)
+                | Answer::ProxyOffer
+                | Answer::BootAck
+                | Answer::NoAddress
+                | Answer::Silence => Some(answer),
+            }
+        };
         let other_archs = Archs::of(request.options).iter().skip(1);
         let http = request.loads_by_http();
         let plan = boot::plan(view, network.server, &request.client, other_archs, http);
-        let answer = if request.received.at_pxe_port() || network.mode == DhcpMode::Proxy {
-            proxy::decide(request, &plan)
-        } else {
-            let client = self.client_key(request)?;
-            let machine = machine.map(|(id, _)| id);
-            let claim = Claim { view, network, client, machine, now };
-            decide(&mut self.leases, &claim, request, recorder)
-        };
+        let answer = lent.unwrap_or_else(|| proxy::decide(request, &plan));
         recorder.note(|| Decision::Boot(plan));
         recorder.note(|| Decision::Answer(answer.rule()));
         self.remember(request, &plan, now);
-        self.note_answer(request, network, &plan, answer, now);
-        let times = Times::of(network.lease, &mut self.rng);
-        let lease = |message_type, address| Form::Lease { message_type, address, times };
+        self.note_answer(request, &plan, answer, now);
+        let machine = machine.map(|(_, machine)| machine);
+        let asked = request.options.parameter_list.codes();
+        let reply = Reply { request, network, machine, plan: &plan, asked };
         let interface = view.interface(request.received.interface);
+        self.write(answer, &reply, interface, head, recorder)
+            .map_or(Verdict::Nothing, Verdict::Reply)
+    }
+
+    /// Writes an answer into `head`, if there is one.
+    fn write(
+        &mut self,
+        answer: Answer,
+        reply: &Reply<'_>,
+        interface: Option<&Interface>,
+        head: &mut [u8],
+        recorder: &mut impl Recorder,
+    ) -> Option<Transmit> {
+        let Reply { request, network, .. } = *reply;
+        let rng = &mut self.rng;
+        let mut lease = |message_type, address, lease| Form::Lease {
+            message_type,
+            address,
+            times: Times::of(lease, rng),
+        };
         let (form, directed) = match answer {
-            Answer::Offer(address) => {
-                (lease(MessageType::Offer, address), route::of_reply(request, interface, address))
-            }
-            Answer::Ack(address) => {
-                (lease(MessageType::Ack, address), route::of_reply(request, interface, address))
-            }
+            Answer::Offer(address) => (
+                lease(MessageType::Offer, address, network.lease),
+                route::of_reply(request, interface, address),
+            ),
+            Answer::Ack(address, time) => (
+                lease(MessageType::Ack, address, time),
+                route::of_reply(request, interface, address),
+            ),
             Answer::Inform => (Form::Inform, route::of_inform(request)),
             Answer::ProxyOffer => {
                 (Form::ProxyOffer, route::of_reply(request, interface, Ipv4Addr::UNSPECIFIED))
@@ -232,12 +321,9 @@ impl Desk {
                 };
                 return transmit(request, network, way, head, write);
             }
-            Answer::NoAddress | Answer::Silence => return None,
+            Answer::NoAddress | Answer::Silence | Answer::Later(..) | Answer::Again => return None,
         };
         let way = note_way(directed, recorder);
-        let machine = machine.map(|(_, machine)| machine);
-        let asked = request.options.parameter_list.codes();
-        let reply = Reply { request, network, machine, plan: &plan, asked };
         transmit(request, network, way, head, |buffer| reply.write(form, buffer, recorder).ok())
     }
 
@@ -253,6 +339,11 @@ impl Desk {
         Some(transmit)
     }
 
+    /// Tells what is about the server rather than about a client.
+    pub(super) fn tell_all(&mut self, kind: EventKind, now: Instant) {
+        self.events.push(Event { at: now, client: Client::default(), kind });
+    }
+
     fn remember(&mut self, request: &Request<'_>, plan: &Plan, now: Instant) {
         let Some(mac) = request.client.mac.filter(|_| plan.boots()) else { return };
         let firmware = request.client.firmware;
@@ -263,14 +354,7 @@ impl Desk {
         }
     }
 
-    fn note_answer(
-        &mut self,
-        request: &Request<'_>,
-        network: &Network,
-        plan: &Plan,
-        answer: Answer,
-        now: Instant,
-    ) {
+    fn note_answer(&mut self, request: &Request<'_>, plan: &Plan, answer: Answer, now: Instant) {
         let firmware = request.client.firmware;
         let boot_file = EventName::sanitised(plan.file());
         let arch = plan.arch;
@@ -283,8 +367,7 @@ impl Desk {
                 (None, EventKind::ProxyOffer { boot_file: EventName::EMPTY })
             }
             Answer::ProxyOffer => (None, EventKind::ProxyOffer { boot_file }),
-            Answer::Ack(address) => {
-                let lease = network.lease;
+            Answer::Ack(address, lease) => {
                 (Some(address), EventKind::Ack { firmware, address, lease, boot_file })
             }
             Answer::BootAck | Answer::Inform => {
@@ -294,7 +377,7 @@ impl Desk {
             }
             Answer::Nak(address) => (None, EventKind::Nak { address }),
             Answer::NoAddress => (None, EventKind::NoAddress),
-            Answer::Silence => return,
+            Answer::Silence | Answer::Later(..) | Answer::Again => return,
         };
         self.tell(request, address, kind, now);
     }
@@ -318,6 +401,19 @@ fn note_way((way, by): Directed, recorder: &mut impl Recorder) -> Way {
     recorder.note(|| Decision::Route(by));
     way
 }
+
+/// What the client is called: as it is configured, else as it calls itself.
+fn host_name(request: &Request<'_>, view: &View, machine: Option<MachineId>) -> Text<64> {
+    let configured = machine.and_then(|id| view.machines.get(id)?.hostname.as_deref());
+    let options = request.options;
+    // In option 81 a name may also have the form of DNS messages (RFC 4702 §2.1).
+    let whole = options.client_fqdn.filter(|fqdn| fqdn.flags & FQDN_ENCODED == 0);
+    let own = options.host_name.or_else(|| whole.map(|fqdn| fqdn.name)).unwrap_or_default();
+    Text::sanitised(configured.map_or(own, str::as_bytes))
+}
+
+/// In option 81: the name is encoded as in DNS messages (RFC 4702 §2.1).
+const FQDN_ENCODED: u8 = 0x04;
 
 /// Writes a message into `head` for its way; `None` if `write` fails.
 fn transmit(

@@ -23,6 +23,7 @@ pub(super) struct Ground {
     /// Until when the leases that run are not looked through for one that has ended.
     pub(super) runs_until: Instant,
     pub(super) offered: List,
+    storing: List,
     pub(super) bound: List,
     pub(super) declined: List,
     pub(super) idle: List,
@@ -40,12 +41,18 @@ impl Ground {
             rests_until: Instant::ZERO,
             runs_until: Instant::ZERO,
             offered: List::EMPTY,
+            storing: List::EMPTY,
             bound: List::EMPTY,
             declined: List::EMPTY,
             idle: List::EMPTY,
             count: 0,
             declined_count: 0,
         }
+    }
+
+    /// The network.
+    pub(super) const fn subnet(&self) -> Subnet {
+        self.subnet
     }
 
     /// Adds the lease in `slot` to the list of its state.
@@ -66,6 +73,7 @@ impl Ground {
     const fn list_mut(&mut self, state: LeaseState) -> &mut List {
         match state {
             LeaseState::Offered { .. } => &mut self.offered,
+            LeaseState::Storing { .. } => &mut self.storing,
             LeaseState::Bound { .. } => &mut self.bound,
             LeaseState::Declined { .. } => &mut self.declined,
             LeaseState::Idle => &mut self.idle,

@@ -12,7 +12,9 @@ use core::time::Duration;
 
 use super::ground::{Ground, Grounds};
 use super::pool::{self, Claim};
-use crate::binding::{Binding, BindingState, RestoreError};
+use super::records::Records;
+use super::server::Dhcp4Config;
+use crate::engine::Discard;
 use crate::hash::KeyedHash;
 use crate::limits;
 use crate::mac::MacAddr;
@@ -21,6 +23,8 @@ use crate::table::index::ChainIndex;
 use crate::table::links::Links;
 use crate::time::Instant;
 use crate::view::{Network, Subnet};
+
+pub(super) use durable::{Lent, Storing};
 
 /// A client as leases are kept for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,7 @@ pub struct Lease {
     /// Whose it is, or was last; `None` if it is nobody's.
     pub client: Option<ClientKey>,
     hold: Hold,
+    /// While the lease is being stored: which message waits for that.
     until: Instant,
     ground: u16,
 }
@@ -52,6 +57,7 @@ const _: () = assert!(size_of::<Lease>() == 32);
 #[derive(Clone, Copy, Debug)]
 enum Hold {
     Offered,
+    Storing,
     Bound,
     Declined,
     Idle,
@@ -63,6 +69,7 @@ impl Lease {
         let until = self.until;
         match self.hold {
             Hold::Offered => LeaseState::Offered { until },
+            Hold::Storing => LeaseState::Storing { message: until.as_nanos() as u32 },
             Hold::Bound => LeaseState::Bound { until },
             Hold::Declined => LeaseState::Declined { until },
             Hold::Idle => LeaseState::Idle,
@@ -72,6 +79,7 @@ impl Lease {
     const fn set_state(&mut self, state: LeaseState) {
         (self.hold, self.until) = match state {
             LeaseState::Offered { until } => (Hold::Offered, until),
+            LeaseState::Storing { message } => (Hold::Storing, Instant::from_nanos(message as u64)),
             LeaseState::Bound { until } => (Hold::Bound, until),
             LeaseState::Declined { until } => (Hold::Declined, until),
             LeaseState::Idle => (Hold::Idle, Instant::ZERO),
@@ -87,9 +95,14 @@ pub enum LeaseState {
         /// When the offer ends.
         until: Instant,
     },
+    /// Asked for; held until the store has it or cannot have it.
+    Storing {
+        /// The message that waits for that, by its place among those that wait.
+        message: u32,
+    },
     /// Lent.
     Bound {
-        /// When the lease ends.
+        /// When the lease ends; [`Instant::MAX`] if it does not.
         until: Instant,
     },
     /// Somebody else was found to use it: given to nobody.
@@ -108,6 +121,7 @@ impl LeaseState {
             Self::Offered { until } | Self::Bound { until } | Self::Declined { until } => {
                 until > now
             }
+            Self::Storing { .. } => true,
             Self::Idle => false,
         }
     }
@@ -132,15 +146,16 @@ pub(super) struct LeaseTable {
     by_address: ChainIndex,
     links: Links,
     grounds: Grounds,
+    pub(super) records: Records,
     hash: KeyedHash,
     /// For identifiers of clients, the same after a new start.
     identifiers: KeyedHash,
 }
 
 impl LeaseTable {
-    /// Room for `capacity` leases. Clients without an Ethernet address are known by a hash of their
-    /// identifier with `identifier_key`.
-    pub(super) fn new(capacity: u32, identifier_key: [u8; 16], rng: &mut Rng) -> Self {
+    /// A table without leases.
+    pub(super) fn new(config: &Dhcp4Config, rng: &mut Rng) -> Self {
+        let capacity = config.leases_max;
         Self {
             leases: Vec::with_capacity(capacity as usize),
             capacity,
@@ -149,8 +164,9 @@ impl LeaseTable {
             by_address: ChainIndex::new(capacity),
             links: Links::new(capacity),
             grounds: Grounds::new(),
+            records: Records::new(config.durable),
             hash: KeyedHash::new(rng),
-            identifiers: KeyedHash::from_bytes(identifier_key),
+            identifiers: KeyedHash::from_bytes(config.identifier_key),
         }
     }
 
@@ -170,11 +186,16 @@ impl LeaseTable {
                 self.obtain(claim, ground, wish)
             })
             .or_else(|| self.pick(claim, ground))?;
-        self.hand_over(slot, claim);
+        if !self.hand_over(slot, claim) {
+            return None;
+        }
         let until = claim.now + limits::OFFER_HOLD;
         // A client that starts anew within its lease keeps it: the old one runs on.
-        let runs_on =
-            matches!(self.lease(slot).state(), LeaseState::Bound { until: end } if end > until);
+        let runs_on = match self.lease(slot).state() {
+            LeaseState::Bound { until: end } => end > until,
+            LeaseState::Storing { .. } => true,
+            LeaseState::Offered { .. } | LeaseState::Declined { .. } | LeaseState::Idle => false,
+        };
         if !runs_on {
             self.transition_to(slot, LeaseState::Offered { until });
         }
@@ -190,19 +211,32 @@ impl LeaseTable {
         lease: Duration,
         adopt: bool,
     ) -> Result<(), Refusal> {
-        let Some(ground) = self.grounds.find_or_add(claim.network.subnet) else {
-            return Err(Refusal::Unknown);
-        };
-        let own = self.on_ground(claim.client, ground);
-        let slot = match own {
+        let slot = self.find_place(claim, address, adopt)?;
+        let handed = self.hand_over(slot, claim);
+        assert!(handed, "nothing is recorded");
+        let is_infinite = lease >= limits::LEASE_INFINITE;
+        let until = if is_infinite { Instant::MAX } else { claim.now + lease };
+        self.transition_to(slot, LeaseState::Bound { until });
+        Ok(())
+    }
+
+    /// Whether `address` may be lent to the client, and where its lease is if that is its own.
+    fn check(
+        &self,
+        claim: &Claim<'_>,
+        address: Ipv4Addr,
+        adopt: bool,
+    ) -> Result<Option<u32>, Refusal> {
+        match self.of_client(claim.client, claim.network.subnet) {
             Some(slot) if self.lease(slot).address == address => {
-                if !claim.may_keep(address) {
-                    return Err(Refusal::Wrong);
+                if claim.may_keep(address) {
+                    Ok(Some(slot))
+                } else {
+                    Err(Refusal::Wrong)
                 }
-                slot
             }
             // Its record says another address, unless this one was reserved for it since.
-            Some(_) if claim.reserved() != Some(address) => return Err(Refusal::Wrong),
+            Some(_) if claim.reserved() != Some(address) => Err(Refusal::Wrong),
             Some(_) | None => {
                 if !claim.may_have(address) {
                     return Err(Refusal::Wrong);
@@ -213,15 +247,31 @@ impl LeaseTable {
                 {
                     return Err(Refusal::Wrong);
                 }
-                if !adopt {
-                    return Err(Refusal::Unknown);
-                }
-                self.obtain(claim, ground, address).ok_or(Refusal::Unknown)?
+                if adopt { Ok(None) } else { Err(Refusal::Unknown) }
             }
-        };
-        self.hand_over(slot, claim);
-        self.transition_to(slot, LeaseState::Bound { until: claim.now + lease });
-        Ok(())
+        }
+    }
+
+    /// The slot of an address that may be lent to the client.
+    fn find_place(
+        &mut self,
+        claim: &Claim<'_>,
+        address: Ipv4Addr,
+        adopt: bool,
+    ) -> Result<u32, Refusal> {
+        if let Some(own) = self.check(claim, address, adopt)? {
+            return Ok(own);
+        }
+        let ground = self.grounds.find_or_add(claim.network.subnet).ok_or(Refusal::Unknown)?;
+        self.obtain(claim, ground, address).ok_or(Refusal::Unknown)
+    }
+
+    /// Moves the client's own address to the ground that it belongs to now. `None` if the client
+    /// has another one there.
+    fn obtain_own(&mut self, claim: &Claim<'_>, address: Ipv4Addr) -> Option<u32> {
+        let ground = self.grounds.find_or_add(claim.network.subnet)?;
+        let slot = self.obtain(claim, ground, address)?;
+        (self.lease(slot).client == Some(claim.client)).then_some(slot)
     }
 
     /// The client chose another server's offer: ours may go to somebody else.
@@ -232,22 +282,31 @@ impl LeaseTable {
         }
     }
 
-    /// The client gives `address` back; tells whether it was its own.
+    /// The client gives `address` back.
+    ///
+    /// # Errors
+    /// [`Discard::UnknownSession`] if it was not its own, [`Discard::Overload`] if too many changes
+    /// wait to be stored.
     pub(super) fn release(
         &mut self,
         client: ClientKey,
         network: &Network,
         address: Ipv4Addr,
-    ) -> bool {
+    ) -> Result<(), Discard> {
         let slot = self.of_client(client, network.subnet);
-        let Some(slot) = slot.filter(|slot| self.lease(*slot).address == address) else {
-            return false;
-        };
+        let slot = slot.filter(|slot| self.lease(*slot).address == address);
+        let slot = slot.ok_or(Discard::UnknownSession)?;
+        if self.is_recorded(slot) && !self.note_change(slot) {
+            return Err(Discard::Overload);
+        }
         self.transition_to(slot, LeaseState::Idle);
-        true
+        Ok(())
     }
 
-    /// The client found `address` in use by another host; tells whether it had been its own.
+    /// The client found `address` in use by another host.
+    ///
+    /// # Errors
+    /// As [`Self::release`].
     ///
     /// The address rests for [`limits::DECLINE_HOLD`], unless so many rest already that a hostile
     /// client could empty the pool this way: then the one that has rested longest comes back.
@@ -257,11 +316,13 @@ impl LeaseTable {
         network: &Network,
         address: Ipv4Addr,
         now: Instant,
-    ) -> bool {
+    ) -> Result<(), Discard> {
         let slot = self.of_client(client, network.subnet);
-        let Some(slot) = slot.filter(|slot| self.lease(*slot).address == address) else {
-            return false;
-        };
+        let slot = slot.filter(|slot| self.lease(*slot).address == address);
+        let slot = slot.ok_or(Discard::UnknownSession)?;
+        if !self.note_change(slot) {
+            return Err(Discard::Overload);
+        }
         self.forget_client(slot);
         self.transition_to(slot, LeaseState::Declined { until: now + limits::DECLINE_HOLD });
         let size: u64 = network.pools.iter().map(|pool| pool.size()).sum();
@@ -271,49 +332,6 @@ impl LeaseTable {
         {
             self.transition_to(oldest, LeaseState::Idle);
         }
-        true
-    }
-
-    /// Takes `address` away from whoever has it, who remains its last client; tells who that was.
-    pub(super) fn take_back(&mut self, address: Ipv4Addr) -> Option<Lease> {
-        let slot = self.at(address)?;
-        let before = *self.lease(slot);
-        self.transition_to(slot, LeaseState::Idle);
-        Some(before)
-    }
-
-    /// Takes up a binding of an earlier life of the server.
-    pub(super) fn restore(&mut self, binding: &Binding, now: Instant) -> Result<(), RestoreError> {
-        let ground = self.grounds.find_or_add(binding.subnet);
-        let ground = ground.ok_or(RestoreError::TooManyNetworks)?;
-        if self.at(binding.address).is_some() {
-            return Err(RestoreError::Known);
-        }
-        if self.free.is_empty() && self.leases.len() == self.capacity as usize {
-            return Err(RestoreError::TableFull);
-        }
-        let slot = self.add(ground, binding.address, now).ok_or(RestoreError::TableFull)?;
-        let state = match binding.state {
-            BindingState::Bound { until, .. } if until > now => LeaseState::Bound { until },
-            BindingState::Declined { until } if until > now => LeaseState::Declined { until },
-            BindingState::Bound { .. }
-            | BindingState::Declined { .. }
-            | BindingState::Released { .. } => LeaseState::Idle,
-        };
-        if state != LeaseState::Idle {
-            self.transition_to(slot, state);
-        }
-        let Some(client) = binding.client else { return Ok(()) };
-        if let Some(other) = self.on_ground(client, ground) {
-            // One address for a client on a network: the one that is lent to it.
-            if !self.lease(other).state().is_held(now) && state.is_held(now) {
-                self.forget_client(other);
-            } else {
-                return Ok(());
-            }
-        }
-        self.leases[slot as usize].client = Some(client);
-        self.by_client.insert(self.client_hash(client, ground), slot);
         Ok(())
     }
 
@@ -432,19 +450,22 @@ impl LeaseTable {
         }
     }
 
-    /// Makes the client the holder of `slot`, and takes from it what it had before.
-    fn hand_over(&mut self, slot: u32, claim: &Claim<'_>) {
+    /// Makes the client the holder of `slot`, and takes from it what it had before. Tells whether
+    /// there was room to note that for the store.
+    fn hand_over(&mut self, slot: u32, claim: &Claim<'_>) -> bool {
         if self.lease(slot).client == Some(claim.client) {
-            return;
+            return true;
         }
-        if let Some(before) = self.of_client(claim.client, claim.network.subnet) {
-            self.forget_client(before);
-            self.transition_to(before, LeaseState::Idle);
+        if let Some(before) = self.of_client(claim.client, claim.network.subnet)
+            && !self.retire(before)
+        {
+            return false;
         }
         self.forget_client(slot);
         self.leases[slot as usize].client = Some(claim.client);
         let hash = self.client_hash(claim.client, self.lease(slot).ground);
         self.by_client.insert(hash, slot);
+        true
     }
 
     fn forget_client(&mut self, slot: u32) {
@@ -592,5 +613,6 @@ const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 /// At most one in so many addresses of the pools rests because it was declined.
 const DECLINED_SHARE: u64 = 8;
 
+mod durable;
 #[cfg(test)]
 mod tests;

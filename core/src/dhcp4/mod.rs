@@ -15,6 +15,7 @@ mod lease;
 mod pending;
 mod pool;
 mod proxy;
+mod records;
 mod reply;
 mod request;
 mod route;

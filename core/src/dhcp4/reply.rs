@@ -56,6 +56,10 @@ impl Times {
     /// machines that were started together do not renew together.
     pub(super) fn of(lease: Duration, rng: &mut Rng) -> Self {
         let lease = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX);
+        if lease == u32::MAX {
+            // What never ends is never renewed (RFC 2131 §3.3).
+            return Self { lease, renewal: lease, rebinding: lease };
+        }
         let half = lease / 2;
         let jitter = if half >= 10 { rng.below(half / 10 + 1) } else { 0 };
         Self { lease, renewal: half - jitter, rebinding: lease - lease / 8 - jitter }

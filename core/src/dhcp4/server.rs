@@ -4,17 +4,19 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::desk::Desk;
-use super::lease::Lease;
-use super::pending::{Pending, RepeatKey, Urgency};
+use super::desk::{Desk, Verdict};
+use super::lease::{Lease, Storing};
+use super::pending::{Parked, Pending, RepeatKey, Urgency};
 use super::proxy;
+use super::records::Keeping;
 use super::request::{Kind, Received, Request};
 use super::trace::{Decision, Explanation, Outcome, Recorder, Unrecorded};
 use crate::binding::{Binding, RestoreError};
 use crate::engine::{
     Datagram, Discard, Engine, Frame, OperatorOrder, Origin, Output, Packet, Route, SendError,
+    StoreAnswer, Transmit,
 };
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::identity::{ClientIdentity, Firmware};
 use crate::image::ImageId;
 use crate::limits;
@@ -59,9 +61,9 @@ impl Dhcp4Server {
     /// If `config.leases_max` is `u32::MAX`.
     pub fn new(config: Dhcp4Config) -> Self {
         let mut rng = Rng::new(config.seed);
-        let pending = Pending::new(limits::DHCP_PENDING_MAX, &mut rng);
+        let pending = Pending::new(limits::DHCP_PENDING_MAX, config.durable, &mut rng);
         let scratch = vec![0; limits::DHCP_REQUEST_BYTES_MAX].into_boxed_slice();
-        let desk = Desk::new(config.leases_max, config.identifier_key, rng);
+        let desk = Desk::new(&config, rng);
         Self { pending, desk, scratch, draining: false }
     }
 
@@ -131,14 +133,90 @@ impl Dhcp4Server {
         let admitted = admit(&mut desk, &mut request, self.draining, now, view, decisions)?;
         let Admitted::Waits(_) = admitted else { return Ok(Outcome::Silence) };
         let mut head = vec![0; limits::HEAD_BYTES];
-        let answer = desk.answer(&request, &mut head, now, view, decisions);
-        let Some(transmit) = answer else { return Ok(Outcome::Silence) };
+        let verdict = desk.answer(&request, None, &mut head, now, view, decisions);
+        let Verdict::Reply(transmit) = verdict else { return Ok(Outcome::Silence) };
         let headers = match transmit.route {
             Route::Link { .. } => ipv4_udp::HEADERS_BYTES,
             Route::Datagram { .. } | Route::Stream(_) => 0,
         };
         let message = head[headers..usize::from(transmit.head_len)].to_vec();
         Ok(Outcome::Reply { route: transmit.route, message })
+    }
+
+    /// Answers the message `number`, whose lease is `stored` now if it has waited for that.
+    fn answer(
+        &mut self,
+        number: u32,
+        stored: Option<&Storing>,
+        head: &mut [u8],
+        now: Instant,
+        view: &View,
+    ) -> Verdict {
+        let (received, payload) = self.pending.message(number);
+        // A message that was good when it came is read again, now with the view of now.
+        let mut options = Options::default();
+        let parsed = Request::parse(payload, &mut options, &mut self.scratch, received);
+        let Ok(mut request) = parsed else { return Verdict::Nothing };
+        self.desk.recall(&mut request, now);
+        let stored = stored.map(|stored| (number, stored));
+        self.desk.answer(&request, stored, head, now, view, &mut Unrecorded)
+    }
+
+    /// Answers the next message whose lease is stored.
+    fn poll_stored(&mut self, head: &mut [u8], now: Instant, view: &View) -> Option<Transmit> {
+        // Ends: each round takes one message, of which there is a bounded number.
+        while let Some((message, parked)) = self.pending.next_parked() {
+            if !self.desk.leases.records.is_stored(parked.ticket) {
+                return None;
+            }
+            let outcome = self.answer(message, Some(&parked.storing), head, now, view);
+            // Whoever is not served here any more does not keep the address either.
+            self.desk.leases.abandon(&parked.storing, message);
+            self.pending.remove(message);
+            if let Verdict::Reply(transmit) = outcome {
+                return Some(transmit);
+            }
+        }
+        None
+    }
+
+    fn handle_store(&mut self, answer: StoreAnswer, now: Instant) {
+        let records = &mut self.desk.leases.records;
+        match (answer, records.keeping) {
+            (StoreAnswer::Stored(ticket), _) => records.on_stored(ticket),
+            (StoreAnswer::Failed, Keeping::Everything) => {
+                records.on_failed();
+                let waiting = self.give_up_unstored(now);
+                self.desk.tell_all(EventKind::StoreFailed { waiting }, now);
+            }
+            (StoreAnswer::Recovered, Keeping::NothingNew) => {
+                records.keeping = Keeping::Everything;
+                self.desk.tell_all(EventKind::StoreRecovered, now);
+            }
+            (StoreAnswer::Failed | StoreAnswer::Recovered, _) => {}
+        }
+    }
+
+    /// Nothing more is stored: who has an older lease is answered by that one, the others get
+    /// nothing. Gives the number of those.
+    fn give_up_unstored(&mut self, now: Instant) -> u32 {
+        let Self { pending, desk, .. } = self;
+        let mut lost = 0;
+        let mut next = pending.next_parked();
+        // Ends: each round looks at the next of a bounded number of messages.
+        while let Some((message, parked)) = next {
+            next = pending.parked_after(message);
+            if desk.leases.records.is_stored(parked.ticket) {
+                continue;
+            }
+            if desk.leases.give_up(&parked.storing, message, now) {
+                pending.unpark(message);
+            } else {
+                pending.remove(message);
+                lost += 1;
+            }
+        }
+        lost
     }
 
     fn handle_frame(
@@ -169,7 +247,10 @@ impl Engine for Dhcp4Server {
             Packet::Datagram(datagram) => self.handle_datagram(&datagram, now, view),
             Packet::Frame(frame) => self.handle_frame(&frame, now, view),
             Packet::Operator(OperatorOrder::Release(address)) => self.desk.take_back(address, now),
-            Packet::Store(_) => Ok(()),
+            Packet::Store(answer) => {
+                self.handle_store(answer, now);
+                Ok(())
+            }
         }
     }
 
@@ -180,19 +261,33 @@ impl Engine for Dhcp4Server {
         if let Some(transmit) = self.desk.poll_advertisement(head, now, view) {
             return Some(Output::Transmit(transmit));
         }
-        // Ends: each round takes one message, of which there is a bounded number.
-        while let Some((received, payload)) = self.pending.pop() {
-            // A message that was good when it came is read again, now with the view of now.
-            let mut options = Options::default();
-            let parsed = Request::parse(payload, &mut options, &mut self.scratch, received);
-            let Ok(mut request) = parsed else { continue };
-            self.desk.recall(&mut request, now);
-            let answer = self.desk.answer(&request, head, now, view, &mut Unrecorded);
-            if let Some(transmit) = answer {
-                return Some(Output::Transmit(transmit));
+        if let Some(transmit) = self.poll_stored(head, now, view) {
+            return Some(Output::Transmit(transmit));
+        }
+        // Ends: each round takes one message, of which there is a bounded number, or one that has
+        // to wait for a change that the next round tells.
+        loop {
+            if let Some((ticket, binding)) = self.desk.leases.next_change(now) {
+                return Some(Output::Persist { ticket, binding });
+            }
+            let message = self.pending.next()?;
+            match self.answer(message, None, head, now, view) {
+                Verdict::Reply(transmit) => {
+                    self.pending.remove(message);
+                    return Some(Output::Transmit(transmit));
+                }
+                Verdict::Nothing => self.pending.remove(message),
+                Verdict::Again => {}
+                Verdict::Store(Storing { rival: Some(parked), .. }, _) => {
+                    self.pending.replace(parked, message);
+                }
+                Verdict::Store(storing, binding) => {
+                    let ticket = self.desk.leases.hold_for(storing.lease, message);
+                    self.pending.park(message, Parked { ticket, storing });
+                    return Some(Output::Persist { ticket, binding });
+                }
             }
         }
-        None
     }
 
     fn poll_event(&mut self) -> Option<Event> {
@@ -217,7 +312,8 @@ impl Engine for Dhcp4Server {
     }
 
     fn sessions(&self) -> usize {
-        self.pending.len() as usize + self.desk.advertiser.waiting()
+        let changes = self.desk.leases.records.waiting();
+        self.pending.len() as usize + self.desk.advertiser.waiting() + changes
     }
 }
 
@@ -279,6 +375,9 @@ fn handled_at_once(
     view: &View,
 ) -> Result<bool, Discard> {
     let for_us = request.is_for_us(view, network);
+    if for_us && desk.leases.records.keeping == Keeping::NothingNew {
+        desk.check_unstored(request, network, now, view)?;
+    }
     match request.kind {
         Kind::Request if !for_us => {
             desk.withdraw(request, network, now);

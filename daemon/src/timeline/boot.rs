@@ -170,7 +170,9 @@ impl Boot {
                 self.has_requested = true;
                 News::Repeated
             }
-            EventKind::RouterAdvertised => News::Repeated,
+            EventKind::RouterAdvertised
+            | EventKind::StoreFailed { .. }
+            | EventKind::StoreRecovered => News::Repeated,
             EventKind::TransferStarted { name, bytes, .. } => {
                 let name = plain_name(name.as_str());
                 let stage = roles.stage_of(name);
@@ -356,7 +358,9 @@ pub(super) fn describe(kind: &EventKind, roles: &Roles, boot: Option<&Boot>) -> 
         EventKind::ProxyOffer { boot_file } => {
             What::ProxyOffer { boot_file: file(boot_file.as_str()) }
         }
-        EventKind::Request { .. } => return None,
+        EventKind::Request { .. } | EventKind::StoreFailed { .. } | EventKind::StoreRecovered => {
+            return None;
+        }
         EventKind::Ack { firmware, address, lease, boot_file } => What::Ack {
             firmware,
             address: IpAddr::V4(address),

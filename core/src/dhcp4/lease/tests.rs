@@ -31,6 +31,10 @@ fn network(pools: &[(u8, u8)]) -> Network {
     }
 }
 
+fn new_table(leases_max: u32) -> LeaseTable {
+    LeaseTable::new(&Dhcp4Config { leases_max, ..Dhcp4Config::default() }, &mut Rng::new(1))
+}
+
 fn mac(last: u8) -> MacAddr {
     MacAddr([2, 0, 0, 0, 0, last])
 }
@@ -136,7 +140,7 @@ proptest! {
         capacity in 4u32..40,
     ) {
         let mut view = view(&[(100, 103), (106, 112)], &reserved);
-        let mut table = LeaseTable::new(capacity, [0; 16], &mut Rng::new(1));
+        let mut table = new_table(capacity);
         let mut model = Model::default();
         let mut now = Instant::ZERO + Duration::from_secs(1);
         for step in steps {
@@ -167,13 +171,13 @@ proptest! {
                 Step::Release { client } => {
                     let network = &view.networks[0];
                     let Some(lease) = known(&table, client, network) else { continue };
-                    prop_assert!(table.release(key(client), network, lease.address));
+                    prop_assert_eq!(table.release(key(client), network, lease.address), Ok(()));
                     model.promised.remove(&lease.address);
                 }
                 Step::Decline { client } => {
                     let network = &view.networks[0];
                     let Some(lease) = known(&table, client, network) else { continue };
-                    prop_assert!(table.decline(key(client), network, lease.address, now));
+                    prop_assert_eq!(table.decline(key(client), network, lease.address, now), Ok(()));
                     model.promised.remove(&lease.address);
                 }
                 Step::Withdraw { client } => {
@@ -233,7 +237,7 @@ fn a_large_pool_is_given_away_to_the_last_address() {
     view.networks[0].subnet.prefix_len = 16;
     view.networks[0].pools =
         vec![Pool { first, last: Ipv4Addr::from_bits(first.to_bits() + size - 1) }];
-    let mut table = LeaseTable::new(size, [0; 16], &mut Rng::new(1));
+    let mut table = new_table(size);
     let client = |number: u32| {
         let [a, b, c, d] = number.to_be_bytes();
         ClientKey::Mac(MacAddr([2, 1, a, b, c, d]))
@@ -268,7 +272,7 @@ fn a_large_pool_is_given_away_to_the_last_address() {
 #[test]
 fn addresses_that_a_reload_adds_are_found() {
     let mut view = view(&[(10, 11)], &[]);
-    let mut table = LeaseTable::new(16, [0; 16], &mut Rng::new(1));
+    let mut table = new_table(16);
     let mut now = Instant::ZERO + Duration::from_secs(1);
     for number in 0..2 {
         assert!(table.offer(&claim(&view, number, now), None).is_some());
@@ -283,7 +287,7 @@ fn addresses_that_a_reload_adds_are_found() {
 fn a_long_lease_does_not_keep_shorter_ones_behind_it() {
     // A reload made leases shorter: those from before end last.
     let view = view(&[(10, 12)], &[]);
-    let mut table = LeaseTable::new(16, [0; 16], &mut Rng::new(1));
+    let mut table = new_table(16);
     let mut now = Instant::ZERO + Duration::from_secs(1);
     for (number, lease) in [(0, LEASE * 100), (1, LEASE), (2, LEASE)] {
         let claim = claim(&view, number, now);
@@ -303,7 +307,7 @@ fn a_long_lease_does_not_keep_shorter_ones_behind_it() {
 #[test]
 fn a_subnet_that_grows_keeps_its_leases() {
     let mut view = view(&[(10, 20)], &[]);
-    let mut table = LeaseTable::new(16, [0; 16], &mut Rng::new(1));
+    let mut table = new_table(16);
     let now = Instant::ZERO + Duration::from_secs(1);
     let address = table.offer(&claim(&view, 1, now), None).unwrap();
     assert_eq!(table.bind(&claim(&view, 1, now), address, LEASE, false), Ok(()));
