@@ -75,6 +75,12 @@ pub trait Engine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(pub u16);
 
+impl SocketId {
+    /// The driver's raw socket for ICMP over IPv4, if it has one. What is sent by it is an ICMP
+    /// message to port 0; what arrives by it is a whole IP packet.
+    pub const ECHO: Self = Self(u16::MAX);
+}
+
 /// A configured network interface: an index into [`View::interfaces`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InterfaceId(pub u16);
@@ -135,7 +141,8 @@ pub struct Datagram<'i> {
     pub payload: &'i [u8],
 }
 
-/// A packet seen on the link, without its link-layer header.
+/// A packet seen on the link, without its link-layer header: its first four bits tell IPv4 (4) and
+/// IPv6 (6) from ARP (0).
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'i> {
     /// The interface it was seen on.
@@ -144,7 +151,7 @@ pub struct Frame<'i> {
     pub source: MacAddr,
     /// Whether this host sent it.
     pub outgoing: bool,
-    /// The packet, from its IP header on.
+    /// The packet, from its IP or ARP header on.
     pub packet: &'i [u8],
 }
 
@@ -249,9 +256,9 @@ pub enum Route {
         /// The destination, perhaps the limited broadcast.
         destination: SocketAddr,
     },
-    /// A whole IP packet (its header is in the head) to one station, without asking ARP or
-    /// neighbour discovery: for clients that have no address yet. The version in the packet's
-    /// first byte decides the link-layer protocol.
+    /// A whole IP or ARP packet (its header is in the head) to one station, or to all, without
+    /// asking ARP or neighbour discovery: for clients that have no address yet. The packet's first
+    /// four bits decide the link-layer protocol: 4 and 6 are versions of IP, 0 is ARP.
     Link {
         /// Leave by this interface.
         interface: InterfaceId,

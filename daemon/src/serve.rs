@@ -201,7 +201,7 @@ fn report_features(bound: &Bound) {
 fn advice(error: &BindError) -> Option<String> {
     let port = match &error.endpoint {
         Endpoint::Udp { local, .. } | Endpoint::Tcp { local } => Some(local.port()),
-        Endpoint::Frames { .. } | Endpoint::Ring => None,
+        Endpoint::Frames { .. } | Endpoint::Echo | Endpoint::Ring => None,
     };
     match (&error.reason, port) {
         (BindReason::InUse { holder }, Some(67 | 69 | 4011)) => {

@@ -48,6 +48,13 @@ pub struct SocketPlan {
     /// seen (`AF_PACKET`): what others send, and where this host is an IPv6 router what it sends
     /// itself. Needs `CAP_NET_RAW`; without it `Features::link_unicast` is false.
     pub frames: Vec<InterfaceId>,
+    /// Interfaces, all of them in `frames`, on which ARP packets that claim an address are heard,
+    /// and what other DHCP servers send to clients.
+    pub watched: Vec<InterfaceId>,
+    /// Whether hosts elsewhere are asked for an echo, by [`SocketId::ECHO`]. Needs `CAP_NET_RAW`.
+    ///
+    /// [`SocketId::ECHO`]: reveille_core::engine::SocketId::ECHO
+    pub echo: bool,
     /// The TFTP engine's sockets, in every shard.
     pub tftp: Option<TftpSpec>,
     /// Addresses that stream connections are accepted on, in every shard.
@@ -63,6 +70,8 @@ impl SocketPlan {
             interfaces: Vec::new(),
             dhcp: Vec::new(),
             frames: Vec::new(),
+            watched: Vec::new(),
+            echo: false,
             tftp: None,
             http: Vec::new(),
             receive_buffer_bytes: 16 * 1024 * 1024,

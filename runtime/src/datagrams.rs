@@ -63,8 +63,13 @@ struct Receiver {
 pub(crate) enum Role {
     /// A UDP socket of an engine.
     Udp(EngineKind, SocketId),
-    /// The packet socket of an interface; its packets are the DHCP engine's.
+    /// The packet socket of an interface, by which frames leave as well; its packets are the DHCP
+    /// engine's, as are those of the others.
     Frames(InterfaceId),
+    /// The one that hears ARP.
+    Arp(InterfaceId),
+    /// The one that hears DHCP servers.
+    DhcpReplies(InterfaceId),
 }
 
 /// A send on its way.
@@ -248,7 +253,7 @@ impl Datagrams {
                 };
                 (engine, Packet::Datagram(datagram))
             }
-            Role::Frames(interface) => {
+            Role::Frames(interface) | Role::Arp(interface) | Role::DhcpReplies(interface) => {
                 let (source, outgoing) = link_address(message.name)?;
                 let packet = message.payload;
                 (EngineKind::Dhcp, Packet::Frame(Frame { interface, source, outgoing, packet }))
@@ -414,8 +419,11 @@ impl Datagrams {
                 (Role::Udp(engine, socket), interface)
             }
             Route::Link { interface, station } => {
-                let is_v6 = self.head[0] >> 4 == 6;
-                let protocol = if is_v6 { libc::ETH_P_IPV6 } else { libc::ETH_P_IP };
+                let protocol = match self.head[0] >> 4 {
+                    0 => libc::ETH_P_ARP,
+                    6 => libc::ETH_P_IPV6,
+                    _ => libc::ETH_P_IP,
+                };
                 let index = self.interfaces.index(interface)?;
                 self.slots.message_mut(slot).set_station(station, index, protocol as u16);
                 (Role::Frames(interface), interface)

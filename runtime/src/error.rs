@@ -68,6 +68,8 @@ pub enum Endpoint {
         /// The interface.
         device: String,
     },
+    /// A raw socket for echoes.
+    Echo,
     /// An io_uring.
     Ring,
 }
@@ -79,6 +81,7 @@ impl fmt::Display for Endpoint {
             Self::Udp { local, device: Some(device) } => write!(f, "UDP {local} on {device}"),
             Self::Tcp { local } => write!(f, "TCP {local}"),
             Self::Frames { device } => write!(f, "a packet socket on {device}"),
+            Self::Echo => write!(f, "a raw socket for ICMP"),
             Self::Ring => write!(f, "an io_uring"),
         }
     }

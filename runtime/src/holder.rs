@@ -10,7 +10,7 @@ pub(crate) fn find(endpoint: &Endpoint) -> Option<Holder> {
     let (tables, port) = match endpoint {
         Endpoint::Udp { local, .. } => (["udp", "udp6"], local.port()),
         Endpoint::Tcp { local } => (["tcp", "tcp6"], local.port()),
-        Endpoint::Frames { .. } | Endpoint::Ring => return None,
+        Endpoint::Frames { .. } | Endpoint::Echo | Endpoint::Ring => return None,
     };
     let inodes: Vec<String> = tables
         .into_iter()

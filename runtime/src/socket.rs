@@ -10,10 +10,11 @@ use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::net::sockopt;
-use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 pub use self::helper::Helper;
 
+mod filters;
 mod helper;
 
 /// Who opens sockets.
@@ -50,6 +51,8 @@ pub(crate) enum SocketSpec {
     },
     /// A packet socket.
     Frames(FramesOptions),
+    /// A raw socket for ICMP that hears replies to echoes.
+    Echo,
 }
 
 impl SocketSpec {
@@ -62,6 +65,7 @@ impl SocketSpec {
             Self::Udp(options) => open_udp(options),
             Self::Tcp { local, shared } => open_tcp(local, shared),
             Self::Frames(options) => open_frames(options),
+            Self::Echo => open_echo(),
         }
     }
 }
@@ -86,8 +90,37 @@ pub(crate) struct UdpOptions {
 pub(crate) struct FramesOptions {
     /// The kernel's index of the interface.
     pub(crate) interface: u32,
-    /// Whether it sees what this host sends as well.
-    pub(crate) outgoing: bool,
+    /// What for.
+    pub(crate) watch: Watch,
+}
+
+/// What a packet socket hears. Each asks the kernel for one protocol only, but for
+/// [`Watch::RoutersAndOwn`]: packets that this host sends are shown to those only who ask for every
+/// protocol, and that makes every packet dearer (measured: a sixth of the cost of a small reply).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// Router discovery over IPv6.
+    Routers,
+    /// The same, also what this host sends.
+    RoutersAndOwn,
+    /// ARP packets that claim an address.
+    Arp,
+    /// What DHCP servers send to clients.
+    DhcpReplies,
+}
+
+impl Watch {
+    /// All of them, in the order of their numbers in requests to the helper.
+    const ALL: [Self; 4] = [Self::Routers, Self::RoutersAndOwn, Self::Arp, Self::DhcpReplies];
+
+    const fn protocol(self) -> i32 {
+        match self {
+            Self::Routers => libc::ETH_P_IPV6,
+            Self::RoutersAndOwn => libc::ETH_P_ALL,
+            Self::Arp => libc::ETH_P_ARP,
+            Self::DhcpReplies => libc::ETH_P_IP,
+        }
+    }
 }
 
 /// Opens a UDP socket that tells where each datagram was sent to.
@@ -128,9 +161,8 @@ fn open_tcp(local: SocketAddrV4, shared: bool) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// Opens a packet socket on an interface: any IP packet can be sent from it, and it receives
-/// ICMPv6 router solicitations and advertisements; those of this host as well if that was asked
-/// for, but not what was sent from the socket itself.
+/// Opens a packet socket on an interface: any packet can be sent from it, and it receives what it
+/// watches, but not what was sent from the socket itself.
 ///
 /// # Errors
 /// What the system calls say.
@@ -142,18 +174,23 @@ fn open_frames(options: FramesOptions) -> io::Result<OwnedFd> {
     }
     // SAFETY: the call above made the descriptor, and nobody else has it.
     let socket = unsafe { Socket::from_raw_fd(fd) };
-    socket.attach_filter(&router_discovery_filter())?;
+    match options.watch {
+        Watch::Routers | Watch::RoutersAndOwn => {
+            socket.attach_filter(&filters::router_discovery())?;
+        }
+        Watch::Arp => socket.attach_filter(&filters::arp_claims())?,
+        Watch::DhcpReplies => socket.attach_filter(&filters::dhcp_replies())?,
+    }
     // Whoever is given the socket sees no more than that.
     set_option(&socket, libc::SOL_SOCKET, libc::SO_LOCK_FILTER, &1_i32)?;
     enlarge_buffers(&socket, FRAMES_BUFFER_BYTES);
-    join_station(&socket, options.interface, ALL_NODES)?;
-    join_station(&socket, options.interface, ALL_ROUTERS)?;
-    // Packets that this host sends are shown to those only who ask for every protocol, and that
-    // makes every packet dearer (measured: a sixth of the cost of a small reply).
-    let watch = if options.outgoing { libc::ETH_P_ALL } else { libc::ETH_P_IPV6 };
+    if matches!(options.watch, Watch::Routers | Watch::RoutersAndOwn) {
+        join_station(&socket, options.interface, ALL_NODES)?;
+        join_station(&socket, options.interface, ALL_ROUTERS)?;
+    }
     let address = libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
-        sll_protocol: (watch as u16).to_be(),
+        sll_protocol: (options.watch.protocol() as u16).to_be(),
         sll_ifindex: options.interface as i32,
         sll_hatype: 0,
         sll_pkttype: 0,
@@ -165,6 +202,19 @@ fn open_frames(options: FramesOptions) -> io::Result<OwnedFd> {
     if unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), len) } < 0 {
         return Err(io::Error::last_os_error());
     }
+    Ok(socket.into())
+}
+
+/// Opens a raw socket for ICMP: echo requests can be sent from it, and it receives the replies to
+/// all of this host's.
+///
+/// # Errors
+/// What the system calls say.
+fn open_echo() -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
+    let all_but_echo_replies = !1_u32;
+    set_option(&socket, libc::SOL_RAW, ICMP_FILTER, &all_but_echo_replies)?;
+    set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, &1_i32)?;
     Ok(socket.into())
 }
 
@@ -216,47 +266,13 @@ fn enlarge_buffers(socket: &Socket, receive_bytes: usize) {
     }
 }
 
-/// Passes untagged IPv6 packets whose first header is ICMPv6 of type 133 or 134 (RFC 4861 §4.1,
-/// §4.2).
-fn router_discovery_filter() -> [SockFilter; 12] {
-    let load = |what| SockFilter::new(LOAD_BYTE, 0, 0, what);
-    let load_half = |what| SockFilter::new(LOAD_HALF, 0, 0, what);
-    // Jumps count from the next instruction; the last two are `drop` and `pass`.
-    let unless = |value, drop| SockFilter::new(JUMP_IF_EQUAL, 0, drop, value);
-    let pass_if = |value, pass| SockFilter::new(JUMP_IF_EQUAL, pass, 0, value);
-    [
-        load_half(ANCILLARY_PROTOCOL),
-        unless(libc::ETH_P_IPV6 as u32, 8),
-        load(ANCILLARY_VLAN_TAG_PRESENT),
-        unless(0, 6),
-        load(6),
-        unless(58, 4),
-        load(40),
-        pass_if(133, 3),
-        pass_if(134, 2),
-        SockFilter::new(RETURN, 0, 0, 0),
-        SockFilter::new(RETURN, 0, 0, 0),
-        SockFilter::new(RETURN, 0, 0, u32::from(u16::MAX)),
-    ]
-}
-
-/// `BPF_LD | BPF_B | BPF_ABS`.
-const LOAD_BYTE: u16 = 0x30;
-/// `BPF_LD | BPF_H | BPF_ABS`.
-const LOAD_HALF: u16 = 0x28;
-/// `BPF_JMP | BPF_JEQ | BPF_K`.
-const JUMP_IF_EQUAL: u16 = 0x15;
-/// `BPF_RET | BPF_K`.
-const RETURN: u16 = 0x06;
-/// `SKF_AD_OFF + SKF_AD_PROTOCOL`: the packet's link-layer protocol.
-const ANCILLARY_PROTOCOL: u32 = 0xffff_f000;
-/// `SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT`: whether it belongs to a VLAN of this interface.
-const ANCILLARY_VLAN_TAG_PRESENT: u32 = 0xffff_f000 + 48;
-
 /// Where routers advertise, `ff02::1` on Ethernet (RFC 2464 §7).
 const ALL_NODES: [u8; 6] = [0x33, 0x33, 0, 0, 0, 1];
 /// Where hosts solicit, `ff02::2`.
 const ALL_ROUTERS: [u8; 6] = [0x33, 0x33, 0, 0, 0, 2];
+
+/// `ICMP_FILTER` of `linux/icmp.h`: a bit for each type that is not to arrive.
+const ICMP_FILTER: i32 = 1;
 
 /// Connections that wait to be accepted; `net.core.somaxconn` is the limit.
 const BACKLOG: i32 = 4096;
@@ -265,5 +281,5 @@ const BACKLOG: i32 = 4096;
 /// it keeps nobody else's packets waiting; a queue of milliseconds is all that a device needs.
 const SEND_BUFFER_BYTES: usize = 512 * 1024;
 
-/// Bytes of router solicitations that may wait: a few thousand of them.
+/// Bytes of frames that may wait: a few thousand of them.
 const FRAMES_BUFFER_BYTES: usize = 2 * 1024 * 1024;

@@ -14,7 +14,7 @@ use crate::datagrams::Role;
 use crate::error::{BindError, BindReason, Endpoint};
 use crate::holder;
 use crate::shards::EngineKind;
-use crate::socket::{self, FramesOptions, Opener, SocketSpec, UdpOptions};
+use crate::socket::{self, FramesOptions, Opener, SocketSpec, UdpOptions, Watch};
 
 /// All that is open, shard by shard.
 #[derive(Debug, Default)]
@@ -153,18 +153,39 @@ impl Opening<'_> {
     fn frames(&mut self, open: &mut Vec<OpenSocket>, earlier: &Sockets) {
         let plan = self.plan;
         for id in &plan.frames {
-            let InterfaceSpec { name, index } = match self.device(*id) {
-                Ok(device) => device,
-                Err(away) => {
-                    self.errors.push(away);
-                    continue;
-                }
-            };
+            let name = plan.interfaces.get(usize::from(id.0)).map_or("", |spec| &spec.name);
             // A host that does not forward is nobody's router: there is nothing of its own to see.
-            let outgoing = forwards_ipv6(name);
-            let spec = SocketSpec::Frames(FramesOptions { interface: *index, outgoing });
-            let endpoint = Endpoint::Frames { device: name.clone() };
-            self.take(open, 0, Purpose::Packets(Role::Frames(*id)), spec, endpoint, earlier);
+            let own = forwards_ipv6(name);
+            let watch = if own { Watch::RoutersAndOwn } else { Watch::Routers };
+            self.watch(open, *id, Role::Frames(*id), watch, earlier);
+        }
+        for id in &plan.watched {
+            self.watch(open, *id, Role::Arp(*id), Watch::Arp, earlier);
+            self.watch(open, *id, Role::DhcpReplies(*id), Watch::DhcpReplies, earlier);
+        }
+        if plan.echo {
+            let purpose = Purpose::Packets(Role::Udp(EngineKind::Dhcp, SocketId::ECHO));
+            self.take(open, 0, purpose, SocketSpec::Echo, Endpoint::Echo, earlier);
+        }
+    }
+
+    fn watch(
+        &mut self,
+        open: &mut Vec<OpenSocket>,
+        id: InterfaceId,
+        role: Role,
+        watch: Watch,
+        earlier: &Sockets,
+    ) {
+        match self.device(id) {
+            Ok(InterfaceSpec { name, index }) => {
+                let spec = SocketSpec::Frames(FramesOptions { interface: *index, watch });
+                let endpoint = Endpoint::Frames { device: name.clone() };
+                self.take(open, 0, Purpose::Packets(role), spec, endpoint, earlier);
+            }
+            // Who plans to send frames there has said so already.
+            Err(_) if role != Role::Frames(id) => {}
+            Err(away) => self.errors.push(away),
         }
     }
 
@@ -239,7 +260,10 @@ impl Opening<'_> {
             SocketSpec::Tcp { local, shared: true } => {
                 self.opener.open(&SocketSpec::Tcp { local, shared: false }).map(drop)
             }
-            SocketSpec::Udp(_) | SocketSpec::Tcp { .. } | SocketSpec::Frames(_) => Ok(()),
+            SocketSpec::Udp(_)
+            | SocketSpec::Tcp { .. }
+            | SocketSpec::Frames(_)
+            | SocketSpec::Echo => Ok(()),
         }
     }
 
@@ -257,7 +281,7 @@ const fn is_shared(spec: &SocketSpec) -> bool {
     match spec {
         SocketSpec::Udp(options) => options.shared,
         SocketSpec::Tcp { shared, .. } => *shared,
-        SocketSpec::Frames(_) => false,
+        SocketSpec::Frames(_) | SocketSpec::Echo => false,
     }
 }
 
@@ -267,7 +291,7 @@ const fn is_unique(spec: &SocketSpec) -> bool {
         SocketSpec::Udp(UdpOptions { local, .. }) | SocketSpec::Tcp { local, .. } => {
             local.port() != 0
         }
-        SocketSpec::Frames(_) => true,
+        SocketSpec::Frames(_) | SocketSpec::Echo => true,
     }
 }
 
@@ -276,7 +300,7 @@ const fn at(spec: SocketSpec, local: SocketAddrV4) -> SocketSpec {
     match spec {
         SocketSpec::Udp(options) => SocketSpec::Udp(UdpOptions { local, ..options }),
         SocketSpec::Tcp { shared, .. } => SocketSpec::Tcp { local, shared },
-        SocketSpec::Frames(options) => SocketSpec::Frames(options),
+        SocketSpec::Frames(_) | SocketSpec::Echo => spec,
     }
 }
 

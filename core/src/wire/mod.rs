@@ -16,12 +16,14 @@
     )
 )]
 
+pub mod arp;
 pub mod checksum;
 pub mod dhcp4;
 pub mod dhcp4_options;
 mod error;
 pub mod ethernet;
 pub mod http;
+pub mod icmp;
 pub mod ipv4_udp;
 pub mod ndp;
 pub mod path;

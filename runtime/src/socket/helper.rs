@@ -19,7 +19,7 @@ use rustix::net::{
 };
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-use super::{FramesOptions, SocketSpec, UdpOptions};
+use super::{FramesOptions, SocketSpec, UdpOptions, Watch};
 
 /// The helper, as its client has it. Dropping it ends the process.
 #[derive(Debug)]
@@ -167,8 +167,9 @@ fn encode(spec: &SocketSpec) -> [u8; REQUEST_BYTES] {
         }
         SocketSpec::Tcp { local, shared } => ([TCP, u8::from(shared)], local, 0, 0),
         SocketSpec::Frames(options) => {
-            ([FRAMES, u8::from(options.outgoing)], nowhere, options.interface, 0)
+            ([FRAMES, options.watch as u8], nowhere, options.interface, 0)
         }
+        SocketSpec::Echo => ([ECHO, 0], nowhere, 0, 0),
     };
     let mut request = [0; REQUEST_BYTES];
     request[..2].copy_from_slice(&head);
@@ -197,9 +198,11 @@ fn decode(request: &[u8; REQUEST_BYTES]) -> Option<SocketSpec> {
             receive_buffer_bytes: usize::try_from(buffer_bytes).ok()?,
         }),
         [TCP, flags @ 0..=1] => SocketSpec::Tcp { local, shared: flags == 1 },
-        [FRAMES, flags @ 0..=1] => {
-            SocketSpec::Frames(FramesOptions { interface, outgoing: flags == 1 })
+        [FRAMES, watch] => {
+            let watch = *Watch::ALL.get(usize::from(watch))?;
+            SocketSpec::Frames(FramesOptions { interface, watch })
         }
+        [ECHO, 0] => SocketSpec::Echo,
         _ => return None,
     })
 }
@@ -207,6 +210,7 @@ fn decode(request: &[u8; REQUEST_BYTES]) -> Option<SocketSpec> {
 const UDP: u8 = 1;
 const TCP: u8 = 2;
 const FRAMES: u8 = 3;
+const ECHO: u8 = 4;
 
 /// Bytes of a request.
 const REQUEST_BYTES: usize = 20;

@@ -167,7 +167,11 @@ fn config() -> Config {
 type Seen = Receiver<(MacAddr, bool, Vec<u8>)>;
 
 fn start(to_send: Vec<Vec<u8>>) -> (reveille_runtime::Server, Seen) {
-    let bound = bind(config()).unwrap();
+    start_with(config(), to_send)
+}
+
+fn start_with(config: Config, to_send: Vec<Vec<u8>>) -> (reveille_runtime::Server, Seen) {
+    let bound = bind(config).unwrap();
     assert!(bound.features().link_unicast);
     let (seen, seen_receiver) = channel();
     let mut watcher = Some(Watcher { seen, to_send, awake: false });
@@ -214,6 +218,59 @@ fn router_discovery_is_seen_in_both_directions_and_nothing_else() {
         send(&ours, SERVER, multicast, libc::ETH_P_IPV6 as u16, &icmp6(134));
         let second = seen.recv_timeout(PATIENCE).unwrap();
         assert_eq!(second, (SERVER, true, icmp6(134)));
+        server.stop();
+        server.join().unwrap();
+        assert_eq!(seen.try_recv().ok(), None);
+    });
+}
+
+/// An ARP packet of the client from one address for another.
+fn arp(operation: u8, from: u8, to: u8) -> Vec<u8> {
+    let mut packet = vec![0, 1, 8, 0, 6, 4, 0, operation];
+    packet.extend_from_slice(&CLIENT.0);
+    packet.extend_from_slice(&[192, 0, 2, from, 0, 0, 0, 0, 0, 0, 192, 0, 2, to]);
+    packet
+}
+
+#[test]
+fn claims_of_addresses_and_dhcp_servers_are_heard_where_that_is_wanted_and_nothing_else() {
+    in_namespace(|| {
+        make_link();
+        let mut config = config();
+        config.sockets.watched = vec![InterfaceId(0)];
+        let (server, seen) = start_with(config, vec![arp(1, 0, 9)]);
+        let mut theirs = tap("client0");
+        let protocols = [libc::ETH_P_ARP as u16, libc::ETH_P_IP as u16];
+        let tell = |protocol, packet: &[u8], heard: bool| {
+            send(&theirs, CLIENT, MacAddr::BROADCAST, protocol, packet);
+            if heard {
+                let packet = packet.to_vec();
+                assert_eq!(seen.recv_timeout(PATIENCE), Ok((CLIENT, false, packet)));
+            }
+        };
+        // What is not heard would come before what is.
+        tell(protocols[0], &arp(1, 7, 8), false);
+        tell(protocols[0], &arp(3, 7, 7), false);
+        tell(protocols[0], &arp(2, 7, 8), true);
+        tell(protocols[0], &arp(1, 7, 7), true);
+        let reply = ipv4(b"a reply of a server");
+        let differing = |at: usize, value: u8| {
+            let mut packet = reply.clone();
+            packet[at] = value;
+            packet
+        };
+        // Another protocol, fragments, other ports.
+        for (at, value) in [(9, 6), (6, 0x20), (7, 1), (21, 68), (23, 67)] {
+            tell(protocols[1], &differing(at, value), false);
+        }
+        tell(protocols[1], &differing(6, 0x40), true);
+        // With options in the IP header.
+        let mut long = reply.clone();
+        long[0] = 0x46;
+        long.splice(20..20, [1, 1, 1, 1]);
+        tell(protocols[1], &long, true);
+        let (to, packet) = receive(&mut theirs, SERVER, libc::ETH_P_ARP as u16);
+        assert_eq!((to, &packet[..28]), (CLIENT, &arp(1, 0, 9)[..]));
         server.stop();
         server.join().unwrap();
         assert_eq!(seen.try_recv().ok(), None);

@@ -3,7 +3,7 @@ use std::net::TcpStream;
 use super::*;
 use crate::socket::local_address;
 
-fn specs() -> [SocketSpec; 4] {
+fn specs() -> [SocketSpec; 8] {
     let local = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 1), 0);
     let udp = UdpOptions {
         local,
@@ -16,8 +16,16 @@ fn specs() -> [SocketSpec; 4] {
         SocketSpec::Udp(udp),
         SocketSpec::Udp(UdpOptions { device: None, broadcast: false, shared: true, ..udp }),
         SocketSpec::Tcp { local: "127.0.0.1:8080".parse().unwrap(), shared: true },
-        SocketSpec::Frames(FramesOptions { interface: 0x0102_0304, outgoing: true }),
+        frames(Watch::Routers),
+        frames(Watch::RoutersAndOwn),
+        frames(Watch::Arp),
+        frames(Watch::DhcpReplies),
+        SocketSpec::Echo,
     ]
+}
+
+fn frames(watch: Watch) -> SocketSpec {
+    SocketSpec::Frames(FramesOptions { interface: 0x0102_0304, watch })
 }
 
 #[test]
