@@ -13,7 +13,7 @@ use reveille_core::engine::InterfaceId;
 use reveille_core::image::ImageId;
 use reveille_core::mac::MacAddr;
 use reveille_core::view::{
-    DhcpMode, File, Interface, Loader, MatchRule, Network, Pool, Profile, Subnet, View,
+    DhcpMode, File, Interface, LeaseTerms, Loader, MatchRule, Network, Pool, Profile, Subnet, View,
 };
 use reveille_core::wire::pxe::ArchType;
 
@@ -59,17 +59,15 @@ pub fn site() -> View {
         server: SERVER,
         subnet: Subnet { address: Ipv4Addr::new(10, 0, 0, 0), prefix_len: 8 },
         mode: DhcpMode::Server,
-        pools: vec![Pool {
-            first: Ipv4Addr::new(10, 16, 0, 0),
-            last: Ipv4Addr::new(10, 32, 254, 255),
-        }],
+        pools: vec![Pool::new(Ipv4Addr::new(10, 16, 0, 0), Ipv4Addr::new(10, 32, 254, 255))],
         routers: vec![SERVER],
         dns: vec![SERVER],
         ntp: vec![],
         domain: Some("cluster.example".into()),
-        lease: Duration::from_secs(3600),
+        lease: LeaseTerms::fixed(Duration::from_secs(3600)),
         relays: vec![],
         authoritative: true,
+        ..Network::default()
     });
     view.profiles.push(Profile {
         name: "compute".into(),

@@ -2,6 +2,7 @@
 
 use crate::mac::MacAddr;
 use crate::text::Text;
+use crate::view::MachineId;
 use crate::wire::pxe::{ArchType, Uuid};
 
 /// A fact of the machine's firmware tables (SMBIOS), made harmless.
@@ -22,6 +23,9 @@ pub struct ClientIdentity {
     pub manufacturer: Option<Fact>,
     /// Processor architecture and firmware interface.
     pub arch: Option<ArchType>,
+    /// The machine of the view that it is, where a protocol found out by more than this tells. Not
+    /// to be kept: a reload numbers machines anew.
+    pub machine: Option<MachineId>,
     /// Which program speaks.
     pub firmware: Firmware,
 }

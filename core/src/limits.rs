@@ -66,8 +66,9 @@ pub const DHCP_REQUEST_BYTES_MAX: usize = 960;
 /// How long an address rests that a client found in use by somebody else.
 pub const DECLINE_HOLD: Duration = Duration::from_secs(600);
 
-/// Networks with leases; more than one host serves, and looked through one by one.
-pub const DHCP_NETWORKS_MAX: usize = 1024;
+/// Networks with leases: more than one host serves. A pool of a class counts as one more. 150
+/// bytes each.
+pub const DHCP_GROUNDS_MAX: usize = 4096;
 
 /// Machines remembered as booting: their firmware, for requests that do not repeat it. 64 bytes
 /// each.

@@ -5,8 +5,12 @@
 //! each use: what a reload took away is simply not found.
 
 mod catalogue;
+mod classes;
+mod lease_terms;
 mod machines;
 mod network;
+mod networks;
+mod options;
 mod profiles;
 
 use alloc::boxed::Box;
@@ -17,8 +21,14 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use siphasher::sip::SipHasher13;
 
 pub use catalogue::{Catalogue, File, Programs};
-pub use machines::{DuplicateKey, Machine, MachineKey, Machines};
-pub use network::{DhcpMode, Network, Pool, Subnet};
+pub use classes::{
+    CLASSES_MAX, Claims, ClassError, ClassId, ClassSet, Classes, ClientClass, Condition, Pattern,
+};
+pub use lease_terms::{LEASE_DEFAULT, LEASE_INFINITE, LeaseTerms};
+pub use machines::{AttachmentKey, DhcpKeys, DuplicateKey, Machine, MachineKey, Machines};
+pub use network::{DhcpMode, Network, Pool, PoolTerms, SharedId, Subnet};
+pub use networks::{Edit, Networks};
+pub use options::{OptionSet, OptionValue};
 pub use profiles::{Loader, MatchRule, Profile};
 
 use crate::engine::InterfaceId;
@@ -32,7 +42,11 @@ pub struct View {
     /// The interfaces served, in the order of [`InterfaceId`].
     pub interfaces: Vec<Interface>,
     /// The IPv4 networks behind them, local and relayed.
-    pub networks: Vec<Network>,
+    pub networks: Networks,
+    /// Groups of clients.
+    pub classes: Classes,
+    /// Options for all clients.
+    pub options: OptionSet,
     /// Machines known one by one.
     pub machines: Machines,
     /// What machines boot, in order: the first that matches wins.
@@ -114,22 +128,12 @@ pub struct MachineId(pub u32);
 impl View {
     /// The network directly attached to `interface`, the first one configured if there are more.
     pub fn attached_network(&self, interface: InterfaceId) -> Option<(NetworkId, &Network)> {
-        self.networks_with(|network| network.interface == interface && network.relays.is_empty())
+        self.networks.attached(interface).next()
     }
 
     /// The network that contains `address`.
     pub fn network_of(&self, address: Ipv4Addr) -> Option<(NetworkId, &Network)> {
-        self.networks_with(|network| network.subnet.contains(address))
-    }
-
-    /// The network behind the relay agent `giaddr`.
-    pub fn relayed_network(&self, giaddr: Ipv4Addr) -> Option<(NetworkId, &Network)> {
-        self.networks_with(|network| network.relays.contains(&giaddr))
-    }
-
-    fn networks_with(&self, test: impl Fn(&Network) -> bool) -> Option<(NetworkId, &Network)> {
-        let index = self.networks.iter().position(test)?;
-        Some((NetworkId(u16::try_from(index).ok()?), &self.networks[index]))
+        self.networks.containing(address).next()
     }
 
     /// The interface, if it is (still) configured.
@@ -139,7 +143,10 @@ impl View {
 
     /// Whether `address` is one of our own on any network.
     pub fn is_own_address(&self, address: IpAddr) -> bool {
-        self.networks.iter().any(|network| IpAddr::V4(network.server) == address)
+        match address {
+            IpAddr::V4(address) => self.networks.is_own_address(address),
+            IpAddr::V6(_) => false,
+        }
     }
 
     /// The profile, if it is (still) configured.

@@ -364,7 +364,7 @@ fn parse_pool(text: &str) -> Result<Pool, String> {
     if first > last {
         return Err(format!("{first} comes after {last}: the lower address goes first"));
     }
-    Ok(Pool { first, last })
+    Ok(Pool::new(first, last))
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ fn network_lines(network: &Network, built: &Built) -> Vec<String> {
     let mut lines =
         vec![format!("  {subnet} on {interface}{relayed}: {mode}, our address {}", network.server)];
     for pool in &network.pools {
-        let lease = duration::compact(network.lease);
+        let lease = duration::compact(network.lease.grant(None));
         let size = pool.size();
         let addresses = if size == 1 { "address" } else { "addresses" };
         lines.push(format!("    {} - {}: {size} {addresses} for {lease}", pool.first, pool.last));

@@ -14,7 +14,9 @@ use reveille_core::identity::{ClientIdentity, Fact};
 use reveille_core::limits::DOCUMENT_BYTES;
 use reveille_core::mac::MacAddr;
 use reveille_core::rate::{ByteRate, Rates};
-use reveille_core::view::{Catalogue, Loader, Network, Ports, ProfileId, TftpPolicy, View};
+use reveille_core::view::{
+    Catalogue, Classes, Loader, Network, OptionSet, Ports, ProfileId, TftpPolicy, View,
+};
 use reveille_core::wire::pxe::{ArchType, Uuid};
 use std::net::Ipv4Addr;
 
@@ -58,7 +60,9 @@ pub fn build(
     let machines = machines::collect(site, &networks.networks, seed, &mut problems);
     let view = View {
         interfaces: networks.interfaces,
-        networks: networks.networks,
+        networks: networks.networks.into(),
+        classes: Classes::default(),
+        options: OptionSet::default(),
         machines,
         profiles,
         programs: programs.programs.clone(),

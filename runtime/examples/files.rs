@@ -17,7 +17,7 @@ use reveille_core::engine::InterfaceId;
 use reveille_core::http::HttpServer;
 use reveille_core::mac::MacAddr;
 use reveille_core::tftp::{TftpConfig, TftpServer};
-use reveille_core::view::{DhcpMode, File, Interface, Network, Subnet, View};
+use reveille_core::view::{DhcpMode, File, Interface, LeaseTerms, Network, Subnet, View};
 use reveille_runtime::{Config, Engines, ImageStore, InterfaceSpec, Setup, TftpSpec, bind};
 
 const TRANSFER_SOCKETS: u16 = 4;
@@ -84,9 +84,10 @@ fn loopback() -> View {
         dns: Vec::new(),
         ntp: Vec::new(),
         domain: None,
-        lease: Duration::ZERO,
+        lease: LeaseTerms::fixed(Duration::ZERO),
         relays: Vec::new(),
         authoritative: false,
+        ..Network::default()
     });
     view
 }

@@ -3,11 +3,12 @@
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use super::lease::{LeaseTable, Lent, Refusal, Storing};
+use super::lease::{Lease, LeaseTable, Lent, Refusal, Storing};
 use super::pool::Claim;
 use super::records::Keeping;
-use super::request::{Kind, Request};
+use super::request::{Kind, Place, Request};
 use super::trace::{AddressRule, AnswerRule, Decision, Recorder};
+use crate::view::{DhcpMode, Network};
 
 /// What to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,59 @@ impl Answer {
             Self::Silence => AnswerRule::Silence,
         }
     }
+}
+
+/// Decides as the server of the client's network, or of another one on its link, and notes the
+/// decision in `leases`; gives the network that the decision is for.
+///
+/// A client that looks for an address gets it where one is reserved for it, else where it had one,
+/// else where there is room.
+pub(super) fn decide_on_link<'v>(
+    leases: &mut LeaseTable,
+    claim: &Claim<'v>,
+    place: Place<'v>,
+    request: &Request<'_>,
+    recorder: &mut impl Recorder,
+) -> (&'v Network, Answer) {
+    let first = claim.network;
+    if place.chosen || first.shared.is_none() {
+        return (first, decide(leases, claim, request, recorder));
+    }
+    let on = |network| Claim { network, ..*claim };
+    let link = || {
+        let networks = claim.view.networks.on_link_of(place.id).map(|(_, network)| network);
+        networks.filter(|network| network.mode == DhcpMode::Server)
+    };
+    if request.kind != Kind::Discover {
+        let answer = decide(leases, claim, request, recorder);
+        if matches!(answer, Answer::Ack(..) | Answer::Later(..)) {
+            for other in link().filter(|network| network.subnet != first.subnet) {
+                leases.withdraw(claim.client, other);
+            }
+        }
+        return (first, answer);
+    }
+    let reserved = link().find(|network| on(network).reserved().is_some());
+    let had = || {
+        let keeps = |network: &Network, lease: &Lease| on_network(claim, network, lease.address);
+        link().find(|network| {
+            leases.find(claim.client, network.subnet).is_some_and(|lease| keeps(network, lease))
+        })
+    };
+    let best = reserved.or_else(had).unwrap_or(first);
+    let mut answer = decide(leases, &on(best), request, recorder);
+    let mut network = best;
+    for other in link().filter(|network| network.subnet != best.subnet) {
+        if answer != Answer::NoAddress {
+            break;
+        }
+        (network, answer) = (other, decide(leases, &on(other), request, recorder));
+    }
+    (network, answer)
+}
+
+fn on_network(claim: &Claim<'_>, network: &Network, address: Ipv4Addr) -> bool {
+    Claim { network, ..*claim }.may_keep(address)
 }
 
 /// Decides as the server of the network and notes the decision in `leases`.
@@ -106,7 +160,7 @@ fn decide_request(leases: &mut LeaseTable, claim: &Claim<'_>, request: &Request<
     // INIT-REBOOT, RENEWING, REBINDING: a client that we do not know may be another server's,
     // unless there is no other. Then it had the address from us before we were started anew.
     let adopt = selecting || network.authoritative;
-    match leases.lend(claim, address, network.lease, adopt) {
+    match leases.lend(claim, address, network.lease.grant(None), adopt) {
         Ok(Lent::For(lease)) => Answer::Ack(address, lease),
         Ok(Lent::Later(storing)) => Answer::Later(address, storing),
         Ok(Lent::Again) => Answer::Again,

@@ -2,9 +2,10 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use super::decide::{Answer, decide, decide_stored};
+use super::decide::{Answer, decide_on_link, decide_stored};
 use super::identify::Archs;
 use super::lease::{ClientKey, LeaseTable, Storing};
+use super::policy;
 use super::pool::Claim;
 use super::proxy;
 use super::reply::{self, Form, Reply, Times};
@@ -220,8 +221,9 @@ impl Desk {
         recorder: &mut impl Recorder,
     ) -> Verdict {
         // It was noted when the message came.
-        let Ok(network) = request.network(view, &mut Unrecorded) else { return Verdict::Nothing };
-        let machine = view.machines.find(&request.client);
+        let Ok(place) = request.place(view, &mut Unrecorded) else { return Verdict::Nothing };
+        let mut network = place.network;
+        let machine = request.machine(view);
         if let Some((id, _)) = machine {
             recorder.note(|| Decision::Machine(id));
         }
@@ -231,9 +233,15 @@ impl Desk {
         } else {
             let Some(client) = self.client_key(request) else { return Verdict::Nothing };
             let machine = machine.map(|(id, _)| id);
-            let claim = Claim { view, network, client, machine, now };
+            let classes = policy::classes_of(request, view, machine.is_some());
+            let claim = Claim { view, network, client, machine, classes, now };
             let answer = match stored {
-                None => decide(&mut self.leases, &claim, request, recorder),
+                None => {
+                    let (chosen, answer) =
+                        decide_on_link(&mut self.leases, &claim, place, request, recorder);
+                    network = chosen;
+                    answer
+                }
                 Some((message, stored)) => {
                     decide_stored(&mut self.leases, &claim, request, stored, message)
                 }
@@ -263,7 +271,8 @@ impl Desk {
         };
         let other_archs = Archs::of(request.options).iter().skip(1);
         let http = request.loads_by_http();
-        let plan = boot::plan(view, network.server, &request.client, other_archs, http);
+        let client = ClientIdentity { machine: machine.map(|(id, _)| id), ..request.client };
+        let plan = boot::plan(view, network.server, &client, other_archs, http);
         let answer = lent.unwrap_or_else(|| proxy::decide(request, &plan));
         recorder.note(|| Decision::Boot(plan));
         recorder.note(|| Decision::Answer(answer.rule()));
@@ -295,7 +304,7 @@ impl Desk {
         };
         let (form, directed) = match answer {
             Answer::Offer(address) => (
-                lease(MessageType::Offer, address, network.lease),
+                lease(MessageType::Offer, address, network.lease.grant(None)),
                 route::of_reply(request, interface, address),
             ),
             Answer::Ack(address, time) => (

@@ -179,13 +179,13 @@ impl LeaseTable {
         let own = self.on_ground(claim.client, ground);
         let slot = claim
             .reserved()
-            .and_then(|address| self.obtain(claim, ground, address))
+            .and_then(|address| self.obtain(claim, address))
             .or_else(|| own.filter(|slot| claim.may_keep(self.lease(*slot).address)))
             .or_else(|| {
                 let wish = wish.filter(|address| claim.may_have(*address))?;
-                self.obtain(claim, ground, wish)
+                self.obtain(claim, wish)
             })
-            .or_else(|| self.pick(claim, ground))?;
+            .or_else(|| self.pick(claim))?;
         if !self.hand_over(slot, claim) {
             return None;
         }
@@ -262,15 +262,13 @@ impl LeaseTable {
         if let Some(own) = self.check(claim, address, adopt)? {
             return Ok(own);
         }
-        let ground = self.grounds.find_or_add(claim.network.subnet).ok_or(Refusal::Unknown)?;
-        self.obtain(claim, ground, address).ok_or(Refusal::Unknown)
+        self.obtain(claim, address).ok_or(Refusal::Unknown)
     }
 
     /// Moves the client's own address to the ground that it belongs to now. `None` if the client
     /// has another one there.
     fn obtain_own(&mut self, claim: &Claim<'_>, address: Ipv4Addr) -> Option<u32> {
-        let ground = self.grounds.find_or_add(claim.network.subnet)?;
-        let slot = self.obtain(claim, ground, address)?;
+        let slot = self.obtain(claim, address)?;
         (self.lease(slot).client == Some(claim.client)).then_some(slot)
     }
 
@@ -325,8 +323,8 @@ impl LeaseTable {
         }
         self.forget_client(slot);
         self.transition_to(slot, LeaseState::Declined { until: now + limits::DECLINE_HOLD });
-        let size: u64 = network.pools.iter().map(|pool| pool.size()).sum();
         let ground = self.grounds.at(self.lease(slot).ground);
+        let size = pool::size_of_pools(network, ground.terms);
         if u64::from(ground.declined_count) > size / DECLINED_SHARE + 1
             && let Some(oldest) = ground.declined.first()
         {
@@ -353,7 +351,9 @@ impl LeaseTable {
     }
 
     /// The slot of `address` for the client, unless somebody else holds it or there is no room.
-    fn obtain(&mut self, claim: &Claim<'_>, ground: u16, address: Ipv4Addr) -> Option<u32> {
+    fn obtain(&mut self, claim: &Claim<'_>, address: Ipv4Addr) -> Option<u32> {
+        let terms = claim.terms_at(address);
+        let ground = self.grounds.find_or_add_part(claim.network.subnet, terms)?;
         let Some(slot) = self.at(address) else { return self.add(ground, address, claim.now) };
         let lease = self.lease(slot);
         if lease.client != Some(claim.client) && lease.state().is_held(claim.now) {
@@ -365,7 +365,13 @@ impl LeaseTable {
 
     /// Any address for a client that has none: one that nobody ever had, else the one that has
     /// rested longest.
-    fn pick(&mut self, claim: &Claim<'_>, ground: u16) -> Option<u32> {
+    fn pick(&mut self, claim: &Claim<'_>) -> Option<u32> {
+        claim.terms().find_map(|terms| self.pick_on(claim, terms))
+    }
+
+    fn pick_on(&mut self, claim: &Claim<'_>, terms: u16) -> Option<u32> {
+        let ground = self.grounds.find_or_add_part(claim.network.subnet, terms)?;
+        self.settle(ground, claim.now);
         let looks = self.grounds.at(ground).rests_until <= claim.now;
         let new =
             |table: &mut Self, steps| looks.then(|| table.pick_new(claim, ground, steps)).flatten();
@@ -382,8 +388,9 @@ impl LeaseTable {
     /// Looks at the next addresses of the pools, at most `steps` of them.
     fn pick_new(&mut self, claim: &Claim<'_>, ground: u16, steps: u32) -> Option<u32> {
         let network = claim.network;
-        let size: u64 = network.pools.iter().map(|pool| pool.size()).sum();
-        let mut address = pool::next_in_pools(network, self.grounds.at(ground).cursor)?;
+        let terms = self.grounds.at(ground).terms;
+        let size = pool::size_of_pools(network, terms);
+        let mut address = pool::next_in_pools(network, terms, self.grounds.at(ground).cursor)?;
         for _ in 0..steps {
             let swept = self.grounds.at(ground).swept;
             if swept >= size {
@@ -392,8 +399,13 @@ impl LeaseTable {
                 ground.rests_until = claim.now + SWEEP_PAUSE;
                 return None;
             }
-            let found = claim.is_free_for_all(address) && self.at(address).is_none();
-            let next = pool::after_in_pools(network, address)?;
+            let known = self.at(address);
+            let found = known.is_none() && claim.is_free_on(terms, address);
+            if let Some(slot) = known.filter(|slot| self.lease(*slot).ground != ground) {
+                // It was given on other terms, or before a restart: here it will be found idle.
+                self.move_to(slot, ground);
+            }
+            let next = pool::after_in_pools(network, terms, address)?;
             let place = self.grounds.at_mut(ground);
             place.cursor = next;
             place.swept = if found { 0 } else { swept + 1 };
@@ -406,13 +418,23 @@ impl LeaseTable {
     }
 
     /// The address that has rested longest. Addresses that a reload took out of the pools, or
-    /// reserved, are forgotten on the way; each only once.
+    /// reserved, are forgotten on the way, and those of pools with other terms go to their ground;
+    /// each only once.
     fn pick_idle(&mut self, claim: &Claim<'_>, ground: u16) -> Option<u32> {
+        let terms = self.grounds.at(ground).terms;
         while let Some(slot) = self.grounds.at(ground).idle.first() {
-            if claim.is_free_for_all(self.lease(slot).address) {
+            let address = self.lease(slot).address;
+            if claim.is_free_on(terms, address) {
                 return Some(slot);
             }
-            self.remove(slot);
+            let (network, others) = (claim.network, claim.terms_at(address));
+            let other = (others != terms)
+                .then(|| self.grounds.find_or_add_part(network.subnet, others))
+                .flatten();
+            match other {
+                Some(other) => self.move_to(slot, other),
+                None => self.remove(slot),
+            }
         }
         None
     }
@@ -561,14 +583,15 @@ impl LeaseTable {
     }
 
     fn on_ground(&self, client: ClientKey, ground: u16) -> Option<u32> {
-        self.by_client.find(self.client_hash(client, ground), |slot| {
+        let home = self.grounds.home(ground);
+        self.by_client.find(self.client_hash(client, home), |slot| {
             let lease = &self.leases[slot as usize];
-            lease.client == Some(client) && lease.ground == ground
+            lease.client == Some(client) && self.grounds.home(lease.ground) == home
         })
     }
 
     fn client_hash(&self, client: ClientKey, ground: u16) -> u64 {
-        self.hash.hash(&Place { client, ground })
+        self.hash.hash(&Place { client, ground: self.grounds.home(ground) })
     }
 }
 

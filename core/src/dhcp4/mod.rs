@@ -13,6 +13,7 @@ mod ground;
 mod identify;
 mod lease;
 mod pending;
+mod policy;
 mod pool;
 mod proxy;
 mod records;

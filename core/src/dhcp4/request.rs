@@ -6,8 +6,8 @@ use super::identify::identify;
 use super::trace::{ClientRule, Decision, NetworkRule, Recorder};
 use crate::engine::{Datagram, Discard, InterfaceId, SocketId};
 use crate::identity::{ClientIdentity, Firmware};
-use crate::view::{DhcpMode, Network, View};
-use crate::wire::dhcp4::{BOOT_REQUEST, Header, MessageType, PXE_PORT};
+use crate::view::{DhcpKeys, DhcpMode, Machine, MachineId, Network, NetworkId, View};
+use crate::wire::dhcp4::{BOOT_REQUEST, Header, Message, MessageType, PXE_PORT};
 use crate::wire::dhcp4_options::Options;
 
 /// How a message came in.
@@ -81,11 +81,22 @@ impl Kind {
     }
 }
 
+/// Where a client is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'v> {
+    pub(super) id: NetworkId,
+    pub(super) network: &'v Network,
+    /// Whether the client or its relay agent chose the network, so that no other on the same link
+    /// will do.
+    pub(super) chosen: bool,
+}
+
 /// A message that a client sent.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     pub(super) header: &'a Header,
     pub(super) options: &'a Options<'a>,
+    pub(super) message: Message<'a>,
     pub(super) kind: Kind,
     pub(super) client: ClientIdentity,
     /// What told which program speaks.
@@ -115,11 +126,14 @@ impl<'a> Request<'a> {
         intact.map_err(|_| Discard::Malformed)?;
         let kind = options.message_type.and_then(Kind::of).ok_or(Discard::NotForServer)?;
         let (client, client_by) = identify(header, options);
-        Ok(Self { header, options, kind, client, client_by, received })
+        Ok(Self { header, options, message, kind, client, client_by, received })
     }
 
     /// The network of the client: by the relay's choice of link (RFC 3527), the client's choice
     /// of subnet (RFC 3011), the relay agent, the client's own address, the interface.
+    ///
+    /// Where several networks share the link it is the one that the client's address lies in, if
+    /// it has or wants one, else the relay agent's, else the first.
     ///
     /// # Errors
     /// [`Discard::UnknownRelay`], [`Discard::UnknownNetwork`], [`Discard::SwitchedOff`].
@@ -128,63 +142,95 @@ impl<'a> Request<'a> {
         view: &'v View,
         recorder: &mut impl Recorder,
     ) -> Result<&'v Network, Discard> {
+        self.place(view, recorder).map(|place| place.network)
+    }
+
+    /// The same, and whether other networks of its link will do as well.
+    ///
+    /// # Errors
+    /// As [`Request::network`].
+    pub(super) fn place<'v>(
+        &self,
+        view: &'v View,
+        recorder: &mut impl Recorder,
+    ) -> Result<Place<'v>, Discard> {
         let giaddr = self.header.giaddr();
-        let (network, by) = if giaddr.is_unspecified() {
-            self.attached_network(view).ok_or(Discard::UnknownNetwork)?
+        let (place, by) = if giaddr.is_unspecified() {
+            self.attached_place(view).ok_or(Discard::UnknownNetwork)?
         } else {
-            self.relayed_network(view, giaddr)?
+            self.relayed_place(view, giaddr)?
         };
-        recorder.note(|| Decision::Network { subnet: network.subnet, by });
-        match network.mode {
+        recorder.note(|| Decision::Network { subnet: place.network.subnet, by });
+        match place.network.mode {
             DhcpMode::Off => Err(Discard::SwitchedOff),
-            DhcpMode::Server | DhcpMode::Proxy => Ok(network),
+            DhcpMode::Server | DhcpMode::Proxy => Ok(place),
         }
     }
 
-    fn relayed_network<'v>(
+    fn relayed_place<'v>(
         &self,
         view: &'v View,
         giaddr: Ipv4Addr,
-    ) -> Result<(&'v Network, NetworkRule), Discard> {
-        let relayed = || view.networks.iter().filter(|network| network.relays.contains(&giaddr));
-        let containing = |address| relayed().find(|network| network.subnet.contains(address));
+    ) -> Result<(Place<'v>, NetworkRule), Discard> {
+        let relayed = || view.networks.behind(giaddr);
+        let containing = |address| relayed().find(|(_, network)| network.subnet.contains(address));
         let first = relayed().next().ok_or(Discard::UnknownRelay)?;
         let link = self.options.relay_agent.and_then(|relay| relay.link_selection());
-        let chosen = |link, by| match containing(link) {
-            Some(network) => Ok((network, by)),
-            None => Err(Discard::UnknownNetwork),
+        let chosen = |link, by| {
+            let (id, network) = containing(link).ok_or(Discard::UnknownNetwork)?;
+            Ok((Place { id, network, chosen: true }, by))
         };
         match (link, self.options.subnet_selection) {
             (Some(link), _) => chosen(link, NetworkRule::LinkSelection),
             (None, Some(subnet)) => chosen(subnet, NetworkRule::SubnetSelection),
             (None, None) => Ok(match containing(giaddr) {
-                Some(network) => (network, NetworkRule::RelayAgent),
-                None => (first, NetworkRule::ListedRelayAgent),
+                Some(network) => (self.on_link(view, network), NetworkRule::RelayAgent),
+                None => (self.on_link(view, first), NetworkRule::ListedRelayAgent),
             }),
         }
     }
 
     /// A client on our own link, or one behind a router that knows its address and ours.
-    fn attached_network<'v>(&self, view: &'v View) -> Option<(&'v Network, NetworkRule)> {
+    fn attached_place<'v>(&self, view: &'v View) -> Option<(Place<'v>, NetworkRule)> {
         let ciaddr = self.header.ciaddr();
-        let address =
-            if ciaddr.is_unspecified() { self.options.requested_address } else { Some(ciaddr) };
-        let on_link = |network: &&Network| {
+        let here = |network: &Network| {
             network.interface == self.received.interface && network.relays.is_empty()
         };
         let routed = *self.received.source.ip() == ciaddr && !ciaddr.is_unspecified();
-        address
-            .and_then(|address| {
-                let network = view.networks.iter().find(|network| {
-                    network.subnet.contains(address) && (on_link(network) || routed)
-                })?;
-                let by = match on_link(&network) {
-                    true => NetworkRule::Address,
-                    false => NetworkRule::RoutedAddress,
-                };
-                Some((network, by))
-            })
-            .or_else(|| Some((view.networks.iter().find(on_link)?, NetworkRule::Interface)))
+        if let Some(subnet) = self.options.subnet_selection {
+            let mut on_link = view.networks.attached(self.received.interface);
+            let (id, network) = on_link.find(|(_, network)| network.subnet.contains(subnet))?;
+            return Some((Place { id, network, chosen: true }, NetworkRule::SubnetSelection));
+        }
+        let own = self.own_address().and_then(|address| {
+            let mut containing = view.networks.containing(address);
+            containing.find(|(_, network)| here(network) || routed)
+        });
+        let (id, network, by) = match own {
+            Some((id, network)) if here(network) => (id, network, NetworkRule::Address),
+            Some((id, network)) => (id, network, NetworkRule::RoutedAddress),
+            None => {
+                let (id, network) = view.attached_network(self.received.interface)?;
+                (id, network, NetworkRule::Interface)
+            }
+        };
+        Some((Place { id, network, chosen: false }, by))
+    }
+
+    /// Of the networks on the link of `network` the one that the client's address lies in, if it
+    /// speaks of one.
+    fn on_link<'v>(&self, view: &'v View, (id, network): (NetworkId, &'v Network)) -> Place<'v> {
+        let own = network.shared.and(self.own_address()).and_then(|address| {
+            view.networks.on_link_of(id).find(|(_, network)| network.subnet.contains(address))
+        });
+        let (id, network) = own.unwrap_or((id, network));
+        Place { id, network, chosen: false }
+    }
+
+    /// The address that the client has, else the one it wants.
+    fn own_address(&self) -> Option<Ipv4Addr> {
+        let ciaddr = self.header.ciaddr();
+        if ciaddr.is_unspecified() { self.options.requested_address } else { Some(ciaddr) }
     }
 
     /// The server that the client addresses: option 54.
@@ -205,6 +251,20 @@ impl<'a> Request<'a> {
     pub(super) fn address(&self) -> Option<Ipv4Addr> {
         let ciaddr = self.header.ciaddr();
         self.options.requested_address.or_else(|| (!ciaddr.is_unspecified()).then_some(ciaddr))
+    }
+
+    /// The machine that the site knows the client for.
+    pub(super) fn machine<'v>(&self, view: &'v View) -> Option<(MachineId, &'v Machine)> {
+        let giaddr = self.header.giaddr();
+        let relayed = !giaddr.is_unspecified();
+        let agent = self.options.relay_agent.filter(|_| relayed);
+        let keys = DhcpKeys {
+            client_id: self.options.client_id,
+            circuit: agent.as_ref().and_then(|agent| agent.circuit_id()),
+            remote: agent.as_ref().and_then(|agent| agent.remote_id()),
+            relay: relayed.then_some(giaddr),
+        };
+        view.machines.find_by_dhcp(&self.client, &keys)
     }
 
     /// Whether an iPXE can load by HTTP. One that tells nothing about itself can.

@@ -194,10 +194,8 @@ impl Advertiser {
         view: &View,
     ) -> Option<Ipv6Addr> {
         let router_until = *self.router_until.get(usize::from(interface.0))?;
-        let serves = view
-            .networks
-            .iter()
-            .any(|network| network.interface == interface && network.mode != DhcpMode::Off);
+        let mut attached = view.networks.attached(interface);
+        let serves = attached.any(|(_, network)| network.mode != DhcpMode::Off);
         let source = view.interface(interface)?.advertise_from?;
         (serves && router_until <= now).then_some(source)
     }

@@ -81,12 +81,7 @@ fn is_group(address: IpAddr, view: &View) -> bool {
     match address {
         IpAddr::V6(address) => address.is_multicast(),
         IpAddr::V4(address) => {
-            address.is_multicast()
-                || address.is_broadcast()
-                || view.networks.iter().any(|network| {
-                    // Networks of one or two addresses have no broadcast (RFC 3021).
-                    network.subnet.prefix_len < 31 && network.subnet.broadcast() == address
-                })
+            address.is_multicast() || address.is_broadcast() || view.networks.is_broadcast(address)
         }
     }
 }

@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 
-use super::{MachineId, ProfileId, SeededState};
+use super::{LeaseTerms, MachineId, OptionSet, ProfileId, SeededState, Subnet};
 use crate::identity::ClientIdentity;
 use crate::mac::MacAddr;
 use crate::wire::pxe::Uuid;
@@ -16,12 +16,23 @@ use crate::wire::pxe::Uuid;
 pub struct Machine {
     /// Option 12, and the `hostname` of templates.
     pub hostname: Option<Box<str>>,
-    /// Its fixed address.
-    pub address: Option<Ipv4Addr>,
+    /// Its fixed addresses, at most one in a network.
+    pub addresses: Vec<Ipv4Addr>,
     /// Its own profile, before any rule.
     pub profile: Option<ProfileId>,
     /// Values for templates, by name; they win over those of the profile.
     pub vars: Vec<(Box<str>, Box<str>)>,
+    /// How long addresses are lent to it.
+    pub lease: LeaseTerms,
+    /// Options for it.
+    pub options: OptionSet,
+}
+
+impl Machine {
+    /// Its fixed address in `subnet`.
+    pub fn address_in(&self, subnet: Subnet) -> Option<Ipv4Addr> {
+        self.addresses.iter().copied().find(|address| subnet.contains(*address))
+    }
 }
 
 /// Ways to recognise a machine; each names one.
@@ -33,6 +44,50 @@ pub enum MachineKey {
     Uuid(Uuid),
     /// SMBIOS serial number.
     Serial(Box<str>),
+    /// Client identifier (option 61), as it is on the wire.
+    ClientId(Box<[u8]>),
+    /// Where it is attached.
+    Attachment(AttachmentKey),
+}
+
+/// A place at which a relay agent found a machine (option 82): everything given must be so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AttachmentKey {
+    /// Sub-option 1.
+    pub circuit: Option<Box<[u8]>>,
+    /// Sub-option 2.
+    pub remote: Option<Box<[u8]>>,
+    /// The relay agent (`giaddr`).
+    pub relay: Option<Ipv4Addr>,
+}
+
+/// An [`AttachmentKey`] that borrows the message.
+#[derive(Hash)]
+struct Attachment<'a> {
+    circuit: Option<&'a [u8]>,
+    remote: Option<&'a [u8]>,
+    relay: Option<Ipv4Addr>,
+}
+
+impl Equivalent<AttachmentKey> for Attachment<'_> {
+    fn equivalent(&self, key: &AttachmentKey) -> bool {
+        self.circuit == key.circuit.as_deref()
+            && self.remote == key.remote.as_deref()
+            && self.relay == key.relay
+    }
+}
+
+/// What a DHCP message tells besides the [`ClientIdentity`] that a machine may be known by.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DhcpKeys<'a> {
+    /// Option 61.
+    pub client_id: Option<&'a [u8]>,
+    /// Option 82, sub-option 1.
+    pub circuit: Option<&'a [u8]>,
+    /// Option 82, sub-option 2.
+    pub remote: Option<&'a [u8]>,
+    /// The relay agent.
+    pub relay: Option<Ipv4Addr>,
 }
 
 /// The machines of a site, found by any of their keys.
@@ -42,6 +97,8 @@ pub struct Machines {
     by_mac: HashMap<MacAddr, MachineId, SeededState>,
     by_uuid: HashMap<Uuid, MachineId, SeededState>,
     by_serial: HashMap<Box<str>, MachineId, SeededState>,
+    by_client_id: HashMap<Box<[u8]>, MachineId, SeededState>,
+    by_attachment: HashMap<AttachmentKey, MachineId, SeededState>,
     by_address: HashMap<Ipv4Addr, MachineId, SeededState>,
 }
 
@@ -54,6 +111,8 @@ impl Machines {
             by_mac: HashMap::with_hasher(state.clone()),
             by_uuid: HashMap::with_hasher(state.clone()),
             by_serial: HashMap::with_hasher(state.clone()),
+            by_client_id: HashMap::with_hasher(state.clone()),
+            by_attachment: HashMap::with_hasher(state.clone()),
             by_address: HashMap::with_hasher(state),
         }
     }
@@ -70,7 +129,7 @@ impl Machines {
         if let Some(taken) = keys.iter().position(|key| self.by_key(key).is_some()) {
             return Err(DuplicateKey::Key(taken));
         }
-        if machine.address.is_some_and(|address| self.by_address.contains_key(&address)) {
+        if machine.addresses.iter().any(|address| self.by_address.contains_key(address)) {
             return Err(DuplicateKey::Address);
         }
         let id = MachineId(u32::try_from(self.machines.len()).unwrap_or(u32::MAX));
@@ -79,10 +138,16 @@ impl Machines {
                 MachineKey::Mac(mac) => drop(self.by_mac.insert(*mac, id)),
                 MachineKey::Uuid(uuid) => drop(self.by_uuid.insert(*uuid, id)),
                 MachineKey::Serial(serial) => drop(self.by_serial.insert(serial.clone(), id)),
+                MachineKey::ClientId(client) => {
+                    self.by_client_id.insert(client.clone(), id);
+                }
+                MachineKey::Attachment(place) => {
+                    self.by_attachment.insert(place.clone(), id);
+                }
             }
         }
-        if let Some(address) = machine.address {
-            self.by_address.insert(address, id);
+        for address in &machine.addresses {
+            self.by_address.insert(*address, id);
         }
         self.machines.push(machine);
         Ok(id)
@@ -93,11 +158,13 @@ impl Machines {
             MachineKey::Mac(mac) => self.by_mac.get(mac).copied(),
             MachineKey::Uuid(uuid) => self.by_uuid.get(uuid).copied(),
             MachineKey::Serial(serial) => self.by_serial.get(serial).copied(),
+            MachineKey::ClientId(client) => self.by_client_id.get(client).copied(),
+            MachineKey::Attachment(place) => self.by_attachment.get(place).copied(),
         }
     }
 
-    /// The machine that `client` claims to be: by MAC, else by UUID (in either byte order, since
-    /// firmware disagrees), else by serial number.
+    /// The machine that `client` claims to be: what was found out about it before, else by MAC,
+    /// else by UUID (in either byte order, since firmware disagrees), else by serial number.
     pub fn find(&self, client: &ClientIdentity) -> Option<(MachineId, &Machine)> {
         let by_mac = || self.by_mac.get(&client.mac?).copied();
         let by_uuid = || {
@@ -105,8 +172,45 @@ impl Machines {
             self.by_uuid.get(&uuid).or_else(|| self.by_uuid.get(&uuid.swapped())).copied()
         };
         let by_serial = || self.by_serial.get(client.serial.as_ref()?.as_str()).copied();
-        let id = by_mac().or_else(by_uuid).or_else(by_serial)?;
+        let id = client.machine.or_else(by_mac).or_else(by_uuid).or_else(by_serial)?;
         Some((id, self.machines.get(id.0 as usize)?))
+    }
+
+    /// The machine that sent a DHCP message: as [`Machines::find`], else by its client identifier,
+    /// else by the place at which a relay agent found it, the narrowest description first.
+    pub fn find_by_dhcp(
+        &self,
+        client: &ClientIdentity,
+        keys: &DhcpKeys<'_>,
+    ) -> Option<(MachineId, &Machine)> {
+        if let Some(found) = self.find(client) {
+            return Some(found);
+        }
+        let by_client_id = || self.by_client_id.get(keys.client_id?).copied();
+        let id = by_client_id().or_else(|| self.find_by_attachment(keys))?;
+        Some((id, self.machines.get(id.0 as usize)?))
+    }
+
+    fn find_by_attachment(&self, keys: &DhcpKeys<'_>) -> Option<MachineId> {
+        if self.by_attachment.is_empty() {
+            return None;
+        }
+        let DhcpKeys { circuit, remote, relay, .. } = *keys;
+        let pairs = [(circuit, remote), (circuit, None), (None, remote)];
+        // An agent that tells no circuit or no remote would be asked for the same place again.
+        let told = pairs
+            .iter()
+            .enumerate()
+            .filter(|(at, pair)| *pair != &(None, None) && !pairs[..*at].contains(*pair));
+        told.flat_map(|(_, (circuit, remote))| {
+            [relay, None].map(|relay| Attachment { circuit: *circuit, remote: *remote, relay })
+        })
+        .find_map(|place| self.by_attachment.get(&place).copied())
+    }
+
+    /// Whether a machine may be one that only its address tells from others, once DHCP is over.
+    pub fn needs_address(&self) -> bool {
+        !self.by_client_id.is_empty() || !self.by_attachment.is_empty()
     }
 
     /// The machine whose fixed address this is.

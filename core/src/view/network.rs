@@ -2,23 +2,27 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::Ipv4Addr;
-use core::time::Duration;
 
+use super::{ClassId, LeaseTerms, OptionSet};
 use crate::engine::InterfaceId;
 
 /// What this server does for DHCP on a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DhcpMode {
     /// Gives addresses and boot information.
     Server,
     /// Gives boot information beside another server's addresses.
     Proxy,
     /// Nothing; TFTP and HTTP only.
+    #[default]
     Off,
 }
 
-/// An IPv4 network: directly attached, or behind a relay agent.
+/// An IPv4 network: directly attached, or behind relay agents.
+///
+/// The default is a network of nothing where nothing is given.
 #[derive(Clone, Debug)]
 pub struct Network {
     /// The interface its packets come by.
@@ -29,8 +33,11 @@ pub struct Network {
     pub subnet: Subnet,
     /// What we do here.
     pub mode: DhcpMode,
-    /// Addresses to give, in order.
+    /// Addresses to give, without those that are excluded, in ascending order and apart.
     pub pools: Vec<Pool>,
+    /// To whom and how the addresses of the pools are given, by [`Pool::terms`]. A pool whose
+    /// terms are not here is for everybody.
+    pub terms: Vec<PoolTerms>,
     /// Option 3.
     pub routers: Vec<Ipv4Addr>,
     /// Option 6.
@@ -39,12 +46,80 @@ pub struct Network {
     pub ntp: Vec<Ipv4Addr>,
     /// Option 15.
     pub domain: Option<Box<str>>,
-    /// Option 51: how long an address is lent.
-    pub lease: Duration,
+    /// How long an address is lent where nothing nearer to the client says it.
+    pub lease: LeaseTerms,
+    /// When a client is to renew, after so many thousandths of its lease (option 58).
+    pub renewal_permille: u16,
+    /// When a client is to ask any server, likewise (option 59); not before the renewal.
+    pub rebinding_permille: u16,
+    /// Options for all clients of the network.
+    pub options: OptionSet,
     /// Relay agents that may speak for this network (by giaddr). Empty: it is attached directly.
-    pub relays: Vec<Ipv4Addr>,
+    pub relays: Vec<Subnet>,
+    /// The shared network it belongs to: networks with the same number are on one link.
+    pub shared: Option<SharedId>,
     /// Whether a client with an address from elsewhere is told so (RFC 2131 §4.3.2).
     pub authoritative: bool,
+    /// Whether only machines that the site knows are served.
+    pub known_only: bool,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            interface: InterfaceId(0),
+            server: Ipv4Addr::UNSPECIFIED,
+            subnet: Subnet { address: Ipv4Addr::UNSPECIFIED, prefix_len: 32 },
+            mode: DhcpMode::Off,
+            pools: Vec::new(),
+            terms: Vec::new(),
+            routers: Vec::new(),
+            dns: Vec::new(),
+            ntp: Vec::new(),
+            domain: None,
+            lease: LeaseTerms::default(),
+            renewal_permille: 500,
+            rebinding_permille: 875,
+            options: OptionSet::default(),
+            relays: Vec::new(),
+            shared: None,
+            authoritative: false,
+            known_only: false,
+        }
+    }
+}
+
+impl Network {
+    /// The pool that has `address`.
+    pub fn pool_of(&self, address: Ipv4Addr) -> Option<&Pool> {
+        let behind = self.pools.partition_point(|pool| pool.first <= address);
+        self.pools.get(behind.checked_sub(1)?).filter(|pool| pool.contains(address))
+    }
+
+    /// The terms of a pool; `None` for the plain ones.
+    pub fn terms_of(&self, pool: &Pool) -> Option<&PoolTerms> {
+        self.terms.get(usize::from(pool.terms))
+    }
+
+    /// Number of addresses in all pools.
+    pub fn pools_size(&self) -> u64 {
+        self.pools.iter().map(|pool| pool.size()).sum()
+    }
+}
+
+/// Number of a shared network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SharedId(pub u16);
+
+/// To whom and how the addresses of a pool are given.
+#[derive(Clone, Debug, Default)]
+pub struct PoolTerms {
+    /// The class whose members may have them; `None`: everybody.
+    pub class: Option<ClassId>,
+    /// How long they are lent.
+    pub lease: LeaseTerms,
+    /// Options for clients that have one of them.
+    pub options: OptionSet,
 }
 
 /// An IPv4 prefix.
@@ -57,6 +132,11 @@ pub struct Subnet {
 }
 
 impl Subnet {
+    /// The lowest address.
+    pub fn first(self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.address.to_bits() & self.mask().to_bits())
+    }
+
     /// Option 1.
     pub fn mask(self) -> Ipv4Addr {
         let host_bits = 32_u32.saturating_sub(u32::from(self.prefix_len));
@@ -75,6 +155,22 @@ impl Subnet {
     }
 }
 
+impl From<Ipv4Addr> for Subnet {
+    fn from(address: Ipv4Addr) -> Self {
+        Self { address, prefix_len: 32 }
+    }
+}
+
+/// As operators write it: one address alone without its length.
+impl fmt::Display for Subnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.prefix_len {
+            32 => write!(f, "{}", self.address),
+            len => write!(f, "{}/{len}", self.address),
+        }
+    }
+}
+
 /// A range of addresses, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
@@ -82,9 +178,16 @@ pub struct Pool {
     pub first: Ipv4Addr,
     /// The highest address, not below `first`.
     pub last: Ipv4Addr,
+    /// Position in [`Network::terms`]; ranges of one pool share it.
+    pub terms: u16,
 }
 
 impl Pool {
+    /// A range for everybody.
+    pub const fn new(first: Ipv4Addr, last: Ipv4Addr) -> Self {
+        Self { first, last, terms: 0 }
+    }
+
     /// Number of addresses.
     pub fn size(self) -> u64 {
         u64::from(self.last.to_bits() - self.first.to_bits()) + 1

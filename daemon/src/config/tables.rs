@@ -359,7 +359,7 @@ fn pool(text: &str) -> Result<Pool, Fault> {
         },
     };
     match (first, last) {
-        (Some(first), Some(last)) => Ok(Pool { first, last }),
+        (Some(first), Some(last)) => Ok(Pool::new(first, last)),
         _ => {
             let what = format!("`{text}` is no range of addresses");
             Err((what, Some("10.20.1.0 - 10.20.1.255".to_owned())))

@@ -105,7 +105,7 @@ mod tests {
     use std::sync::Arc;
 
     use reveille_core::mac::MacAddr;
-    use reveille_core::view::{Interface, Network, Pool, Subnet};
+    use reveille_core::view::{Interface, LeaseTerms, Network, Pool, Subnet};
     use reveille_runtime::Setup;
 
     use super::*;
@@ -116,17 +116,15 @@ mod tests {
             server: Ipv4Addr::new(10, 0, 0, last),
             subnet: Subnet { address: Ipv4Addr::new(10, 0, 0, 0), prefix_len: 24 },
             mode,
-            pools: vec![Pool {
-                first: Ipv4Addr::new(10, 0, 0, 100),
-                last: Ipv4Addr::new(10, 0, 0, 199),
-            }],
+            pools: vec![Pool::new(Ipv4Addr::new(10, 0, 0, 100), Ipv4Addr::new(10, 0, 0, 199))],
             routers: Vec::new(),
             dns: Vec::new(),
             ntp: Vec::new(),
             domain: None,
-            lease: crate::site::LEASE_DEFAULT,
+            lease: LeaseTerms::default(),
             relays: Vec::new(),
             authoritative: true,
+            ..Network::default()
         }
     }
 
@@ -144,7 +142,8 @@ mod tests {
                 network(0, 1, DhcpMode::Server),
                 network(0, 1, DhcpMode::Proxy),
                 network(1, 2, DhcpMode::Off),
-            ],
+            ]
+            .into(),
             ..View::default()
         };
         Prepared {
@@ -181,7 +180,7 @@ mod tests {
         let mut prepared = prepared();
         assert_eq!(leases(&prepared.setup.view), 65_536);
         let view = Arc::get_mut(&mut prepared.setup.view).unwrap();
-        view.networks[0].pools[0].last = Ipv4Addr::new(10, 3, 0, 99);
+        view.networks.edit()[0].pools[0].last = Ipv4Addr::new(10, 3, 0, 99);
         assert_eq!(leases(view), 196_608 + 200);
     }
 }

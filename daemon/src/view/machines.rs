@@ -32,9 +32,10 @@ pub(super) fn collect(
         }
         let machine = Machine {
             hostname: meant.hostname.as_deref().map(Into::into),
-            address: meant.address,
+            addresses: meant.address.into_iter().collect(),
             profile,
             vars: boxed(&meant.vars),
+            ..Machine::default()
         };
         if machines.insert(&keys(meant), machine).is_err() {
             // `Seen` tells doubles apart more finely than this; here is the net below it.

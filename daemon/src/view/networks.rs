@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use reveille_core::engine::InterfaceId;
-use reveille_core::view::{DhcpMode, Interface, Network, Subnet};
+use reveille_core::view::{DhcpMode, Interface, LeaseTerms, Network, Subnet};
 
 use crate::host::{Host, HostInterface};
 use crate::problem::{Place, Problem, choices};
@@ -234,9 +234,10 @@ impl Resolved {
             dns: meant.dns.clone(),
             ntp: meant.ntp.clone(),
             domain: meant.domain.as_deref().map(Into::into),
-            lease: meant.lease.unwrap_or(LEASE_DEFAULT),
-            relays: meant.relays.clone(),
+            lease: LeaseTerms::fixed(meant.lease.unwrap_or(LEASE_DEFAULT)),
+            relays: meant.relays.iter().map(|relay| (*relay).into()).collect(),
             authoritative: meant.authoritative.unwrap_or(mode == DhcpMode::Server),
+            ..Network::default()
         });
     }
 

@@ -54,7 +54,7 @@ fn programs() -> Found {
 }
 
 fn pool(first: &str, last: &str) -> Pool {
-    Pool { first: first.parse().expect("an address"), last: last.parse().expect("an address") }
+    Pool::new(first.parse().expect("an address"), last.parse().expect("an address"))
 }
 
 fn profile(name: &str) -> SiteProfile {
@@ -105,7 +105,7 @@ fn nothing_said_is_proxy_on_the_only_interface() {
     assert_eq!(built.ifindexes, [2]);
     let network = &built.view.networks[0];
     assert_eq!(network.mode, DhcpMode::Proxy);
-    assert_eq!(network.lease, Duration::from_secs(1800));
+    assert_eq!(network.lease.grant(None), Duration::from_secs(1800));
     assert!(!network.authoritative);
     assert_eq!(built.view.interfaces[0].advertise_from, Some("fe80::1".parse().expect("one")));
     assert!(built.warnings.is_empty());

@@ -9,7 +9,7 @@ use reveille_core::engine::InterfaceId;
 use reveille_core::image::ImageId;
 use reveille_core::mac::MacAddr;
 use reveille_core::view::{
-    DhcpMode, File, Interface, Loader, MatchRule, Network, Pool, Profile, Subnet, View,
+    DhcpMode, File, Interface, LeaseTerms, Loader, MatchRule, Network, Pool, Profile, Subnet, View,
 };
 use reveille_core::wire::pxe::ArchType;
 
@@ -42,9 +42,11 @@ const SHORT_LEASE: Duration = Duration::from_secs(300);
 
 impl Site {
     pub(super) fn new(options: &Options) -> Self {
-        let pool = |first: Ipv4Addr, count: u32| Pool {
-            first: (u32::from(first) + 1).into(),
-            last: (u32::from(first) + addresses(options, count)).into(),
+        let pool = |first: Ipv4Addr, count: u32| {
+            Pool::new(
+                (u32::from(first) + 1).into(),
+                (u32::from(first) + addresses(options, count)).into(),
+            )
         };
         let remote = (0..options.machines).filter(|id| relay::is_behind(*id)).count() as u32;
         let network = |address, pool, relays| Network {
@@ -57,9 +59,14 @@ impl Site {
             dns: Vec::new(),
             ntp: Vec::new(),
             domain: None,
-            lease: if options.scarce_addresses { SHORT_LEASE } else { LONG_LEASE },
+            lease: LeaseTerms::fixed(if options.scarce_addresses {
+                SHORT_LEASE
+            } else {
+                LONG_LEASE
+            }),
             relays,
             authoritative: true,
+            ..Network::default()
         };
         let local = options.machines - remote;
         let mut view = View {
@@ -72,8 +79,9 @@ impl Site {
             }],
             networks: vec![
                 network(SERVER, pool(SERVER, local), Vec::new()),
-                network(RELAY, pool(RELAY, remote.max(1)), vec![RELAY]),
-            ],
+                network(RELAY, pool(RELAY, remote.max(1)), vec![RELAY.into()]),
+            ]
+            .into(),
             profiles: profiles(options),
             ..View::default()
         };

@@ -21,7 +21,7 @@ use reveille_core::rate::Rates;
 use reveille_core::rng::Rng;
 use reveille_core::tftp::{TftpConfig, TftpServer};
 use reveille_core::time::Instant;
-use reveille_core::view::{DhcpMode, File, Interface, Network, Subnet, View};
+use reveille_core::view::{DhcpMode, File, Interface, LeaseTerms, Network, Subnet, View};
 
 use super::queue::Queue;
 pub use client::Model;
@@ -411,7 +411,7 @@ fn view(storm: &Storm) -> View {
             link_unicast: true,
             advertise_from: None,
         }],
-        networks: vec![Network {
+        networks: [Network {
             interface: InterfaceId(0),
             server: SERVER,
             subnet: Subnet { address: SERVER, prefix_len: 8 },
@@ -421,10 +421,12 @@ fn view(storm: &Storm) -> View {
             dns: Vec::new(),
             ntp: Vec::new(),
             domain: None,
-            lease: Duration::from_secs(3600),
+            lease: LeaseTerms::fixed(Duration::from_secs(3600)),
             relays: Vec::new(),
             authoritative: true,
-        }],
+            ..Network::default()
+        }]
+        .into(),
         ..View::default()
     };
     view.tftp.rates = storm.rates;

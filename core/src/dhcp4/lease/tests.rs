@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::InterfaceId;
 use crate::rng::Rng;
-use crate::view::{DhcpMode, Machine, MachineKey, Pool, View};
+use crate::view::{ClassSet, DhcpMode, LeaseTerms, Machine, MachineKey, Pool, View};
 
 const LEASE: Duration = Duration::from_secs(300);
 
@@ -17,17 +17,15 @@ fn network(pools: &[(u8, u8)]) -> Network {
         server: host(1),
         subnet: Subnet { address: host(0), prefix_len: 24 },
         mode: DhcpMode::Server,
-        pools: pools
-            .iter()
-            .map(|(first, last)| Pool { first: host(*first), last: host(*last) })
-            .collect(),
+        pools: pools.iter().map(|(first, last)| Pool::new(host(*first), host(*last))).collect(),
         routers: vec![],
         dns: vec![],
         ntp: vec![],
         domain: None,
-        lease: LEASE,
+        lease: LeaseTerms::fixed(LEASE),
         relays: vec![],
         authoritative: true,
+        ..Network::default()
     }
 }
 
@@ -44,7 +42,7 @@ fn view(pools: &[(u8, u8)], reserved: &[(u8, u8)]) -> View {
     let mut view = View::default();
     for (client, last) in reserved {
         let address = Some(Ipv4Addr::new(10, 0, 0, *last));
-        let machine = Machine { address, ..Machine::default() };
+        let machine = Machine { addresses: address.into_iter().collect(), ..Machine::default() };
         // A second one with the same MAC or address is no site that the daemon accepts.
         let _already_there = view.machines.insert(&[MachineKey::Mac(mac(*client))], machine);
     }
@@ -59,6 +57,7 @@ fn claim(view: &View, client: u8, now: Instant) -> Claim<'_> {
         network: &view.networks[0],
         client: ClientKey::Mac(mac(client)),
         machine: view.machines.find(&identity).map(|(id, _)| id),
+        classes: ClassSet::EMPTY,
         now,
     }
 }
@@ -190,7 +189,7 @@ proptest! {
                 }
                 Step::Pass { seconds } => now = now + Duration::from_secs(seconds),
                 Step::Reload { first, size } => {
-                    view.networks[0].pools = network(&[(first, first + size)]).pools;
+                    view.networks.edit()[0].pools = network(&[(first, first + size)]).pools;
                 }
             }
             check(&table);
@@ -234,9 +233,9 @@ fn a_large_pool_is_given_away_to_the_last_address() {
     let size = 60_000u32;
     let first = Ipv4Addr::new(10, 0, 1, 0);
     let mut view = view(&[], &[]);
-    view.networks[0].subnet.prefix_len = 16;
-    view.networks[0].pools =
-        vec![Pool { first, last: Ipv4Addr::from_bits(first.to_bits() + size - 1) }];
+    view.networks.edit()[0].subnet.prefix_len = 16;
+    view.networks.edit()[0].pools =
+        vec![Pool::new(first, Ipv4Addr::from_bits(first.to_bits() + size - 1))];
     let mut table = new_table(size);
     let client = |number: u32| {
         let [a, b, c, d] = number.to_be_bytes();
@@ -249,6 +248,7 @@ fn a_large_pool_is_given_away_to_the_last_address() {
         network: &view.networks[0],
         client: client(number),
         machine: None,
+        classes: ClassSet::EMPTY,
         now,
     };
     for number in 0..size {
@@ -278,7 +278,7 @@ fn addresses_that_a_reload_adds_are_found() {
         assert!(table.offer(&claim(&view, number, now), None).is_some());
     }
     assert_eq!(table.offer(&claim(&view, 2, now), None), None);
-    view.networks[0].pools = network(&[(10, 11), (20, 20)]).pools;
+    view.networks.edit()[0].pools = network(&[(10, 11), (20, 20)]).pools;
     now = now + SWEEP_PAUSE;
     assert_eq!(table.offer(&claim(&view, 2, now), None), Some(Ipv4Addr::new(10, 0, 0, 20)));
 }
@@ -311,7 +311,7 @@ fn a_subnet_that_grows_keeps_its_leases() {
     let now = Instant::ZERO + Duration::from_secs(1);
     let address = table.offer(&claim(&view, 1, now), None).unwrap();
     assert_eq!(table.bind(&claim(&view, 1, now), address, LEASE, false), Ok(()));
-    view.networks[0].subnet.prefix_len = 16;
+    view.networks.edit()[0].subnet.prefix_len = 16;
     // Nobody else gets it, and its client goes on with it.
     assert_ne!(table.offer(&claim(&view, 2, now), Some(address)), Some(address));
     assert_eq!(table.bind(&claim(&view, 1, now), address, LEASE, true), Ok(()));

@@ -49,10 +49,12 @@ fn site(capture: &[u8], proxy: bool, loader: Loader) -> Site {
     site.view.profiles = std::vec![profile("all", loader)];
     site.view.programs.insert(Loader::Pxelinux, ArchType::X86_BIOS, "pxelinux.0".into());
     site.view.programs.insert(Loader::Grub, ArchType::X64_UEFI, "grubx64.efi".into());
-    let network = &mut site.view.networks[0];
+    let mut networks = site.view.networks.edit();
+    let network = &mut networks[0];
     network.server = LAB;
     network.subnet = Subnet { address: LAB, prefix_len: 24 };
     network.routers = std::vec![LAB];
+    drop(networks);
     for frame in frames(capture) {
         if let Some((from, _, payload)) = datagram(frame)
             && from.port() == 67
@@ -61,7 +63,8 @@ fn site(capture: &[u8], proxy: bool, loader: Loader) -> Site {
             && !message.header().yiaddr().is_unspecified()
         {
             let address = Some(message.header().yiaddr());
-            let machine = Machine { address, ..Machine::default() };
+            let machine =
+                Machine { addresses: address.into_iter().collect(), ..Machine::default() };
             // The same again at each reply of the recorded server.
             let _known = site.view.machines.insert(&[MachineKey::Mac(mac)], machine);
         }

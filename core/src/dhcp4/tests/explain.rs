@@ -78,7 +78,7 @@ fn what_is_dropped_is_explained_too() {
     assert_eq!(site.explain(&ask, &ask.bytes()).outcome, Outcome::Dropped(Discard::UnknownRelay));
     let full = site.explain(&discover(1), &[0; 3]);
     assert_eq!(full.outcome, Outcome::Dropped(Discard::Malformed));
-    site.view.networks[0].authoritative = false;
+    site.view.networks.edit()[0].authoritative = false;
     let unknown = super::kit::ask(MessageType::Request, 1).ciaddr(host(100));
     let told = site.explain(&unknown, &unknown.bytes());
     assert_eq!(told.outcome, Outcome::Silence);
@@ -88,7 +88,7 @@ fn what_is_dropped_is_explained_too() {
 #[test]
 fn what_there_was_no_room_for_is_told() {
     let mut site = Site::new();
-    site.view.networks[0].ntp = (0..60).map(host).collect();
+    site.view.networks.edit()[0].ntp = (0..60).map(host).collect();
     let told = decisions(&site, &discover(1).option(55, &[42]).option(61, &[7; 200]));
     assert!(told.contains(&Decision::LeftOut { code: 42, level: Level::Network }), "{told:?}");
 }

@@ -15,8 +15,8 @@ use crate::limits;
 use crate::mac::MacAddr;
 use crate::time::Instant;
 use crate::view::{
-    DhcpMode, Interface, Loader, Machine, MachineKey, MatchRule, Network, Pool, Profile, Subnet,
-    View,
+    DhcpMode, Interface, LeaseTerms, Loader, Machine, MachineKey, MatchRule, Network, Pool,
+    Profile, Subnet, View,
 };
 use crate::wire::dhcp4::{Header, MessageType};
 use crate::wire::dhcp4_options::MessageWriter;
@@ -56,14 +56,15 @@ pub(super) fn view() -> View {
         server: SERVER,
         subnet: Subnet { address: host(0), prefix_len: 24 },
         mode: DhcpMode::Server,
-        pools: std::vec![Pool { first: host(100), last: host(109) }],
+        pools: std::vec![Pool::new(host(100), host(109))],
         routers: std::vec![host(254)],
         dns: std::vec![host(53)],
         ntp: std::vec![host(123)],
         domain: Some("example.org".into()),
-        lease: Duration::from_secs(1800),
+        lease: LeaseTerms::fixed(Duration::from_secs(1800)),
         relays: Vec::new(),
         authoritative: true,
+        ..Network::default()
     });
     view.profiles.push(profile("all", Loader::Ipxe));
     for (arch, program) in [
@@ -90,8 +91,11 @@ pub(super) fn profile(name: &str, loader: Loader) -> Profile {
 
 /// A machine with a fixed address.
 pub(super) fn reserve(view: &mut View, key: MachineKey, address: Ipv4Addr) {
-    let machine =
-        Machine { hostname: Some("n0017".into()), address: Some(address), ..Machine::default() };
+    let machine = Machine {
+        hostname: Some("n0017".into()),
+        addresses: std::vec![address],
+        ..Machine::default()
+    };
     view.machines.insert(&[key], machine).unwrap();
 }
 
@@ -117,8 +121,8 @@ impl Site {
 
     pub(super) fn proxy() -> Self {
         let mut view = view();
-        view.networks[0].mode = DhcpMode::Proxy;
-        view.networks[0].pools.clear();
+        view.networks.edit()[0].mode = DhcpMode::Proxy;
+        view.networks.edit()[0].pools.clear();
         Self::with(view)
     }
 

@@ -99,7 +99,7 @@ fn while_draining_boots_end_and_none_begins() {
 fn a_reload_while_a_message_waits_counts() {
     let mut site = Site::new();
     assert_eq!(site.send(&discover(1)), Ok(()));
-    site.view.networks.clear();
+    site.view.networks.edit().clear();
     assert!(site.poll().is_none());
     assert_eq!(site.server.sessions(), 0);
 }

@@ -77,7 +77,7 @@ fn any_site(proxy: bool) -> Site {
     let mut site = if proxy { Site::proxy() } else { Site::new() };
     let mut relayed = site.view.networks[0].clone();
     relayed.subnet.address = core::net::Ipv4Addr::new(10, 1, 0, 0);
-    relayed.relays = std::vec![core::net::Ipv4Addr::new(10, 1, 0, 1)];
+    relayed.relays = std::vec![core::net::Ipv4Addr::new(10, 1, 0, 1).into()];
     site.view.networks.push(relayed);
     site
 }

@@ -16,12 +16,10 @@ fn site() -> Site {
     for net in [1, 2] {
         let mut network = view.networks[0].clone();
         network.subnet = Subnet { address: Ipv4Addr::new(10, net, 0, 0), prefix_len: 24 };
-        network.pools = vec![Pool {
-            first: Ipv4Addr::new(10, net, 0, 10),
-            last: Ipv4Addr::new(10, net, 0, 20),
-        }];
+        network.pools =
+            vec![Pool::new(Ipv4Addr::new(10, net, 0, 10), Ipv4Addr::new(10, net, 0, 20))];
         network.routers = vec![Ipv4Addr::new(10, net, 0, 1)];
-        network.relays = vec![RELAY];
+        network.relays = vec![RELAY.into()];
         view.networks.push(network);
     }
     Site::with(view)

@@ -7,8 +7,8 @@ use crate::wire::dhcp4::MessageType;
 #[test]
 fn unknown_clients_get_no_more_than_548_bytes() {
     let mut site = Site::new();
-    site.view.networks[0].dns = (0..60).map(host).collect();
-    site.view.networks[0].ntp = (0..60).map(host).collect();
+    site.view.networks.edit()[0].dns = (0..60).map(host).collect();
+    site.view.networks.edit()[0].ntp = (0..60).map(host).collect();
     let long = discover(1).pxe(7).option(61, &[7; 200]).option(55, &[42, 15]);
     for (size, limit) in [
         (None, 548),
@@ -37,8 +37,8 @@ fn unknown_clients_get_no_more_than_548_bytes() {
 #[test]
 fn short_replies_are_padded_to_300_bytes() {
     let mut site = Site::new();
-    site.view.networks[0].routers.clear();
-    site.view.networks[0].dns.clear();
+    site.view.networks.edit()[0].routers.clear();
+    site.view.networks.edit()[0].dns.clear();
     assert_eq!(site.ask(&discover(1)).message.len(), 300);
     let nak = site.ask(&ask(MessageType::Request, 1).option(50, &[1, 2, 3, 4]));
     assert_eq!((nak.kind(), nak.message.len()), (MessageType::Nak, 300));

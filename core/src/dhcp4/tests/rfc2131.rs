@@ -89,10 +89,8 @@ fn a_wish_is_fulfilled_if_the_address_is_free() {
 fn never_gives_what_is_not_to_give() {
     let mut view = view();
     // Network address, ours, one free, one reserved; one free, the router's, broadcast.
-    view.networks[0].pools = std::vec![
-        Pool { first: host(0), last: host(3) },
-        Pool { first: host(253), last: host(255) },
-    ];
+    view.networks.edit()[0].pools =
+        std::vec![Pool::new(host(0), host(3)), Pool::new(host(253), host(255)),];
     reserve(&mut view, MachineKey::Mac(mac(9)), host(3));
     let mut site = Site::with(view);
     assert_eq!([1, 2].map(|last| site.lease(last)), [host(2), host(253)]);
@@ -118,7 +116,7 @@ fn nothing_left_is_no_answer_and_an_event() {
 #[test]
 fn nobody_is_to_choose_an_address_by_itself() {
     let mut site = Site::new();
-    site.view.networks[0].pools.clear();
+    site.view.networks.edit()[0].pools.clear();
     let offer = site.ask(&discover(1).option(116, &[1]));
     assert_eq!((offer.kind(), offer.yiaddr()), (MessageType::Offer, ANY));
     assert_eq!(offer.option(116).unwrap(), [0], "RFC 2563");
@@ -187,7 +185,7 @@ fn init_reboot_of_a_client_that_is_known() {
     ] {
         let mut site = Site::new();
         site.lease(1);
-        site.view.networks[0].authoritative = authoritative;
+        site.view.networks.edit()[0].authoritative = authoritative;
         let reply = site.ask(&init_reboot(1, address));
         assert_eq!(reply.kind(), expected, "{address} {authoritative}");
     }
@@ -209,7 +207,7 @@ fn init_reboot_of_a_client_that_is_not_known() {
     ] {
         let mut site = Site::new();
         site.lease(1);
-        site.view.networks[0].authoritative = authoritative;
+        site.view.networks.edit()[0].authoritative = authoritative;
         assert_eq!(site.send(&init_reboot(2, address)), Ok(()));
         let reply = site.poll().map(Reply::read);
         assert_eq!(reply.map(|reply| reply.kind()), expected, "{address} {authoritative}");
@@ -359,12 +357,12 @@ fn leases_survive_a_reload() {
     // Another network comes first now, so that all numbers change.
     let mut other = site.view.networks[0].clone();
     other.subnet.address = Ipv4Addr::new(10, 1, 0, 0);
-    other.relays = vec![Ipv4Addr::new(10, 1, 0, 1)];
-    site.view.networks.insert(0, other);
+    other.relays = vec![Ipv4Addr::new(10, 1, 0, 1).into()];
+    site.view.networks.edit().insert(0, other);
     assert_eq!(site.ask(&request(1).ciaddr(address)).kind(), MessageType::Ack);
     assert_eq!(site.ask(&discover(1)).yiaddr(), address);
     // The pool moved: the old address is not to be used any longer.
-    site.view.networks[1].pools = vec![Pool { first: host(200), last: host(201) }];
+    site.view.networks.edit()[1].pools = vec![Pool::new(host(200), host(201))];
     let nak = site.ask(&request(1).xid(1).ciaddr(address));
     assert_eq!(nak.kind(), MessageType::Nak);
     assert_eq!(site.lease(1), host(200));
@@ -402,8 +400,8 @@ fn what_no_client_sends_is_dropped() {
     }
     // A REQUEST that names no address.
     site.ask_in_vain(&request(1));
-    site.view.networks[0].mode = DhcpMode::Off;
+    site.view.networks.edit()[0].mode = DhcpMode::Off;
     assert_eq!(site.send(&discover(1)), Err(Discard::SwitchedOff));
-    site.view.networks.clear();
+    site.view.networks.edit().clear();
     assert_eq!(site.send(&discover(1)), Err(Discard::UnknownNetwork));
 }

@@ -13,7 +13,7 @@ use crate::http::HttpServer;
 use crate::image::{ImageId, ImageSpan};
 use crate::limits;
 use crate::time::Instant;
-use crate::view::{DhcpMode, File, Loader, MatchRule, Network, Profile, Subnet, View};
+use crate::view::{DhcpMode, File, LeaseTerms, Loader, MatchRule, Network, Profile, Subnet, View};
 
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 pub(super) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 77);
@@ -293,9 +293,10 @@ pub(super) fn view() -> View {
         dns: vec![],
         ntp: vec![],
         domain: None,
-        lease: Duration::from_secs(3600),
+        lease: LeaseTerms::fixed(Duration::from_secs(3600)),
         relays: vec![],
         authoritative: false,
+        ..Network::default()
     });
     for (name, slot, len) in FILES {
         let file = File {

@@ -22,7 +22,9 @@ use crate::image::{ImageId, ImageSpan};
 use crate::limits;
 use crate::mac::MacAddr;
 use crate::time::Instant;
-use crate::view::{DhcpMode, File, Interface, Loader, MatchRule, Network, Profile, Subnet, View};
+use crate::view::{
+    DhcpMode, File, Interface, LeaseTerms, Loader, MatchRule, Network, Profile, Subnet, View,
+};
 use crate::wire::tftp::{Mode, OptionName, Request, TransferOptions, emit_ack, emit_request};
 
 /// Files of the test site are named after their length in bytes.
@@ -49,9 +51,10 @@ pub(super) fn site() -> View {
             dns: Vec::new(),
             ntp: Vec::new(),
             domain: None,
-            lease: Duration::from_secs(600),
+            lease: LeaseTerms::fixed(Duration::from_secs(600)),
             relays: Vec::new(),
             authoritative: true,
+            ..Network::default()
         }]
         .into(),
         profiles: [Profile {

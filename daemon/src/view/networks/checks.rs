@@ -74,10 +74,7 @@ fn check_pools(
         check_pool(pool, subnet, &place, problems);
         for (other, earlier) in meant.pools[..at].iter().enumerate() {
             if pool.first <= earlier.last && earlier.first <= pool.last {
-                let both = Pool {
-                    first: pool.first.max(earlier.first),
-                    last: pool.last.min(earlier.last),
-                };
+                let both = Pool::new(pool.first.max(earlier.first), pool.last.min(earlier.last));
                 let what = format!("this pool overlaps another one in {}", range(&both));
                 problems.push(
                     Problem::error(place.clone(), what)
@@ -199,9 +196,9 @@ fn range(pool: &Pool) -> String {
 /// How to write `pool` without `address`.
 fn without(pool: &Pool, address: Ipv4Addr) -> String {
     let below = (pool.first < address)
-        .then(|| Pool { first: pool.first, last: Ipv4Addr::from_bits(address.to_bits() - 1) });
+        .then(|| Pool::new(pool.first, Ipv4Addr::from_bits(address.to_bits() - 1)));
     let above = (address < pool.last)
-        .then(|| Pool { first: Ipv4Addr::from_bits(address.to_bits() + 1), last: pool.last });
+        .then(|| Pool::new(Ipv4Addr::from_bits(address.to_bits() + 1), pool.last));
     let parts: Vec<String> =
         [below, above].iter().flatten().map(|pool| format!("\"{}\"", range(pool))).collect();
     match parts.as_slice() {

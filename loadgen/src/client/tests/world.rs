@@ -16,7 +16,7 @@ use reveille_core::limits;
 use reveille_core::mac::MacAddr;
 use reveille_core::tftp::{TftpConfig, TftpServer};
 use reveille_core::view::{
-    DhcpMode, File, Interface, Loader, MatchRule, Network, Pool, Profile, Subnet, View,
+    DhcpMode, File, Interface, LeaseTerms, Loader, MatchRule, Network, Pool, Profile, Subnet, View,
 };
 use reveille_core::wire::pxe::ArchType;
 
@@ -499,17 +499,15 @@ fn view() -> View {
         server: SERVER,
         subnet: Subnet { address: SERVER, prefix_len: 16 },
         mode: DhcpMode::Server,
-        pools: vec![Pool {
-            first: Ipv4Addr::new(10, 77, 1, 1),
-            last: Ipv4Addr::new(10, 77, 1, 50),
-        }],
+        pools: vec![Pool::new(Ipv4Addr::new(10, 77, 1, 1), Ipv4Addr::new(10, 77, 1, 50))],
         routers: Vec::new(),
         dns: Vec::new(),
         ntp: Vec::new(),
         domain: None,
-        lease: Duration::from_secs(3600),
+        lease: LeaseTerms::fixed(Duration::from_secs(3600)),
         relays: Vec::new(),
         authoritative: true,
+        ..Network::default()
     };
     let mut view = View {
         interfaces: vec![Interface {
@@ -519,7 +517,7 @@ fn view() -> View {
             link_unicast: true,
             advertise_from: Some("fe80::1".parse().expect("it is one")),
         }],
-        networks: vec![network],
+        networks: vec![network].into(),
         profiles: vec![profile()],
         ..View::default()
     };
