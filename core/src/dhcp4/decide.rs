@@ -36,6 +36,20 @@ pub(super) enum Answer {
 }
 
 impl Answer {
+    /// The address that the client is given.
+    pub(super) const fn address(self) -> Option<Ipv4Addr> {
+        match self {
+            Self::Offer(address) | Self::Ack(address, _) | Self::Later(address, _) => Some(address),
+            Self::Inform
+            | Self::Nak(_)
+            | Self::ProxyOffer
+            | Self::BootAck
+            | Self::Again
+            | Self::NoAddress
+            | Self::Silence => None,
+        }
+    }
+
     /// As it is told to people.
     pub(super) const fn rule(self) -> AnswerRule {
         match self {
@@ -160,7 +174,12 @@ fn decide_request(leases: &mut LeaseTable, claim: &Claim<'_>, request: &Request<
     // INIT-REBOOT, RENEWING, REBINDING: a client that we do not know may be another server's,
     // unless there is no other. Then it had the address from us before we were started anew.
     let adopt = selecting || network.authoritative;
-    match leases.lend(claim, address, network.lease.grant(None), adopt) {
+    match leases.lend(
+        claim,
+        address,
+        claim.policy(address).lease(request.options.lease_time_s),
+        adopt,
+    ) {
         Ok(Lent::For(lease)) => Answer::Ack(address, lease),
         Ok(Lent::Later(storing)) => Answer::Later(address, storing),
         Ok(Lent::Again) => Answer::Again,
@@ -182,7 +201,8 @@ pub(super) fn decide_stored(
     message: u32,
 ) -> Answer {
     let Some(address) = request.address() else { return Answer::Silence };
-    match leases.complete(claim, stored, message, claim.network.lease) {
+    let lease = claim.policy(address).lease(request.options.lease_time_s);
+    match leases.complete(claim, stored, message, lease) {
         Ok(Some(lease)) => Answer::Ack(address, lease),
         Ok(None) => Answer::Silence,
         Err(Refusal::Wrong | Refusal::Unknown) => Answer::Nak(address),

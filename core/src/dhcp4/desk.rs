@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use super::decide::{Answer, decide_on_link, decide_stored};
 use super::identify::Archs;
 use super::lease::{ClientKey, LeaseTable, Storing};
-use super::policy;
+use super::policy::{self, Policy};
 use super::pool::Claim;
 use super::proxy;
 use super::reply::{self, Form, Reply, Times};
@@ -200,8 +200,9 @@ impl Desk {
         match (request.kind, request.address(), self.client_key(request)) {
             (Kind::Discover, _, _) => Err(Discard::StoreFailing),
             (Kind::Request, Some(address), Some(client)) => {
-                let machine = view.machines.find(&request.client).map(|(id, _)| id);
-                let claim = Claim { view, network, client, machine, now };
+                let machine = request.machine(view).map(|(id, _)| id);
+                let classes = policy::classes_of(request, view, machine.is_some());
+                let claim = Claim { view, network, client, machine, classes, now };
                 let is_new = self.leases.check_unstored(&claim, address) == Ok(false);
                 if is_new { Err(Discard::StoreFailing) } else { Ok(()) }
             }
@@ -224,6 +225,7 @@ impl Desk {
         let Ok(place) = request.place(view, &mut Unrecorded) else { return Verdict::Nothing };
         let mut network = place.network;
         let machine = request.machine(view);
+        let classes = policy::classes_of(request, view, machine.is_some());
         if let Some((id, _)) = machine {
             recorder.note(|| Decision::Machine(id));
         }
@@ -233,7 +235,6 @@ impl Desk {
         } else {
             let Some(client) = self.client_key(request) else { return Verdict::Nothing };
             let machine = machine.map(|(id, _)| id);
-            let classes = policy::classes_of(request, view, machine.is_some());
             let claim = Claim { view, network, client, machine, classes, now };
             let answer = match stored {
                 None => {
@@ -280,7 +281,9 @@ impl Desk {
         self.note_answer(request, &plan, answer, now);
         let machine = machine.map(|(_, machine)| machine);
         let asked = request.options.parameter_list.codes();
-        let reply = Reply { request, network, machine, plan: &plan, asked };
+        let address = answer.address().or_else(|| request.address());
+        let policy = Policy::new(view, network, machine, classes, address);
+        let reply = Reply { request, network, machine, policy, plan: &plan, asked };
         let interface = view.interface(request.received.interface);
         self.write(answer, &reply, interface, head, recorder)
             .map_or(Verdict::Nothing, Verdict::Reply)
@@ -295,16 +298,16 @@ impl Desk {
         head: &mut [u8],
         recorder: &mut impl Recorder,
     ) -> Option<Transmit> {
-        let Reply { request, network, .. } = *reply;
+        let Reply { request, network, policy, .. } = *reply;
         let rng = &mut self.rng;
         let mut lease = |message_type, address, lease| Form::Lease {
             message_type,
             address,
-            times: Times::of(lease, rng),
+            times: Times::of(lease, network, rng),
         };
         let (form, directed) = match answer {
             Answer::Offer(address) => (
-                lease(MessageType::Offer, address, network.lease.grant(None)),
+                lease(MessageType::Offer, address, policy.lease(request.options.lease_time_s)),
                 route::of_reply(request, interface, address),
             ),
             Answer::Ack(address, time) => (

@@ -7,6 +7,7 @@
 //! [`crate::boot`], `reply` writes it into the buffer, `route` says where it goes. Each of them
 //! notes why with the recorder of `trace`, which the engine's own way does without.
 
+mod configured;
 mod decide;
 mod desk;
 mod ground;

@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::lease::ClientKey;
+use super::policy::Policy;
 use crate::time::Instant;
 use crate::view::{ClassSet, MachineId, Network, Pool, View};
 
@@ -18,7 +19,13 @@ pub(super) struct Claim<'v> {
     pub(super) now: Instant,
 }
 
-impl Claim<'_> {
+impl<'v> Claim<'v> {
+    /// What the configuration says to the client if it has `address`.
+    pub(super) fn policy(&self, address: Ipv4Addr) -> Policy<'v> {
+        let machine = self.machine.and_then(|id| self.view.machines.get(id));
+        Policy::new(self.view, self.network, machine, self.classes, Some(address))
+    }
+
     /// The address reserved for the machine, if it lies in this network.
     pub(super) fn reserved(&self) -> Option<Ipv4Addr> {
         let machine = self.view.machines.get(self.machine?)?;

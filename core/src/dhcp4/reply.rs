@@ -7,6 +7,7 @@
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
+use super::policy::Policy;
 use super::proxy;
 use super::request::Request;
 use super::sheet::Sheet;
@@ -52,17 +53,22 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// T1 is half and T2 seven eighths of `lease` (RFC 2131 §4.4.5), less up to a tenth of T1:
-    /// machines that were started together do not renew together.
-    pub(super) fn of(lease: Duration, rng: &mut Rng) -> Self {
+    /// T1 and T2 are parts of `lease` (RFC 2131 §4.4.5), less up to a tenth of T1: machines that
+    /// were started together do not renew together.
+    pub(super) fn of(lease: Duration, network: &Network, rng: &mut Rng) -> Self {
         let lease = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX);
         if lease == u32::MAX {
             // What never ends is never renewed (RFC 2131 §3.3).
             return Self { lease, renewal: lease, rebinding: lease };
         }
-        let half = lease / 2;
-        let jitter = if half >= 10 { rng.below(half / 10 + 1) } else { 0 };
-        Self { lease, renewal: half - jitter, rebinding: lease - lease / 8 - jitter }
+        let part = |permille: u16| {
+            let seconds = u64::from(lease) * u64::from(permille.min(1000)) / 1000;
+            u32::try_from(seconds).unwrap_or(lease)
+        };
+        let renewal = part(network.renewal_permille);
+        let jitter = if renewal >= 10 { rng.below(renewal / 10 + 1) } else { 0 };
+        let rebinding = part(network.rebinding_permille).max(renewal);
+        Self { lease, renewal: renewal - jitter, rebinding: rebinding - jitter }
     }
 }
 
@@ -72,6 +78,7 @@ pub(super) struct Reply<'r> {
     pub(super) request: &'r Request<'r>,
     pub(super) network: &'r Network,
     pub(super) machine: Option<&'r Machine>,
+    pub(super) policy: Policy<'r>,
     pub(super) plan: &'r Plan,
     /// What the client asks for: option 55.
     pub(super) asked: CodeSet,
@@ -106,6 +113,9 @@ impl Reply<'_> {
             let mask = self.network.subnet.mask();
             sheet.must(Level::Network, code::SUBNET_MASK, &mask.octets());
         }
+        if configures {
+            self.put_replacements(&mut sheet);
+        }
         if self.plan.boots() {
             self.put_boot(form, &mut sheet)?;
         }
@@ -134,7 +144,9 @@ impl Reply<'_> {
         if self.plan.boots() {
             header.set_siaddr(self.network.server);
         }
-        if let Some(file) = self.file(form) {
+        if let Some(file) = self.replaced_file(form) {
+            header.set_file(file)?;
+        } else if let Some(file) = self.file(form) {
             header.set_file(file.as_bytes())?;
         }
         Ok(header)
@@ -236,28 +248,6 @@ impl Reply<'_> {
         sheet.may(Level::Echo, code::CLIENT_MACHINE_ID, machine.unwrap_or_default());
     }
 
-    fn put_network(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>) {
-        let network = self.network;
-        let asked = |code| self.asked.contains(code);
-        let level = Level::Network;
-        sheet.may_addresses(level, code::ROUTER, &network.routers);
-        sheet.may_addresses(level, code::DOMAIN_NAME_SERVER, &network.dns);
-        let hostname = self.machine.and_then(|machine| machine.hostname.as_deref());
-        if let Some(name) = hostname.filter(|name| asked(code::HOST_NAME) && is_host_name(name)) {
-            sheet.may(Level::Machine, code::HOST_NAME, name.as_bytes());
-        }
-        if let Some(domain) = network.domain.as_deref().filter(|_| asked(code::DOMAIN_NAME)) {
-            sheet.may(level, code::DOMAIN_NAME, domain.as_bytes());
-        }
-        if asked(code::BROADCAST_ADDRESS) && network.subnet.prefix_len < 31 {
-            let broadcast = network.subnet.broadcast();
-            sheet.may(level, code::BROADCAST_ADDRESS, &broadcast.octets());
-        }
-        if asked(code::NTP_SERVER) {
-            sheet.may_addresses(level, code::NTP_SERVER, &network.ntp);
-        }
-    }
-
     /// What the boot program itself reads: where its configuration is.
     fn put_loader(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>) -> Result<(), EmitError> {
         let asked = |code| self.asked.contains(code);
@@ -335,7 +325,7 @@ pub(super) fn write_nak(
 
 /// Whether clients can take `name` for theirs: labels of letters, digits and hyphens, each of at
 /// most 63 bytes (RFC 1123 §2.1).
-fn is_host_name(name: &str) -> bool {
+pub(super) fn is_host_name(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::desk::{Desk, Verdict};
 use super::lease::{Lease, Storing};
 use super::pending::{Parked, Pending, RepeatKey, Urgency};
+use super::policy;
 use super::proxy;
 use super::records::Keeping;
 use super::request::{Kind, Received, Request};
@@ -343,6 +344,7 @@ fn admit(
     if desk.client_key(request).is_none() {
         return Err(Discard::Malformed);
     }
+    policy::check_access(request, network, view)?;
     if request.received.at_pxe_port() || network.mode == DhcpMode::Proxy {
         check_as_proxy(desk, request, now)?;
     } else if handled_at_once(desk, request, network, now, view)? {

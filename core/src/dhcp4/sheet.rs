@@ -6,13 +6,14 @@ use super::request::Request;
 use super::trace::{Decision, Level, Recorder};
 use crate::view::Network;
 use crate::wire::EmitError;
-use crate::wire::dhcp4::{Header, MessageType};
+use crate::wire::dhcp4::{CodeSet, Header, MessageType};
 use crate::wire::dhcp4_options::{MessageWriter, code};
 
-/// A message writer that takes note of who wanted each option.
+/// A message writer that takes each option once, and takes note of who wanted it.
 #[derive(Debug)]
 pub(super) struct Sheet<'b, 'r, 't, R> {
     writer: MessageWriter<'b, 'r>,
+    written: CodeSet,
     recorder: &'t mut R,
 }
 
@@ -34,7 +35,7 @@ impl<'b, 'r, 't, R: Recorder> Sheet<'b, 'r, 't, R> {
             writer.set_relay_agent(relay.as_bytes());
             recorder.note(|| option(code::RELAY_AGENT, Level::Echo));
         }
-        let mut sheet = Self { writer, recorder };
+        let mut sheet = Self { writer, written: CodeSet::EMPTY, recorder };
         sheet.must(Level::Protocol, code::SERVER_ID, &request.server_id(network).octets());
         sheet
     }
@@ -42,6 +43,7 @@ impl<'b, 'r, 't, R: Recorder> Sheet<'b, 'r, 't, R> {
     /// Writes an option that the client cannot do without; the message fails if it does not fit.
     pub(super) fn must(&mut self, level: Level, code: u8, data: &[u8]) {
         self.writer.put(code, data);
+        self.written.insert(code);
         self.recorder.note(|| option(code, level));
     }
 
@@ -78,9 +80,21 @@ impl<'b, 'r, 't, R: Recorder> Sheet<'b, 'r, 't, R> {
         }
     }
 
-    /// Whether an option with a value of `len` bytes still fits; takes note of it either way.
+    /// Whether the message has an option with this code.
+    pub(super) fn has(&self, code: u8) -> bool {
+        self.written.contains(code)
+    }
+
+    /// Whether an option with a value of `len` bytes is new and still fits, so that it is written
+    /// now; takes note of it either way.
     fn has_room(&mut self, level: Level, code: u8, len: usize) -> bool {
+        if self.has(code) {
+            return false;
+        }
         let fits = self.writer.fits(len);
+        if fits {
+            self.written.insert(code);
+        }
         self.recorder.note(|| match fits {
             true => option(code, level),
             false => Decision::LeftOut { code, level },

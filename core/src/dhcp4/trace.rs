@@ -10,7 +10,7 @@ use core::net::Ipv4Addr;
 use crate::boot::Plan;
 use crate::engine::{Discard, Route};
 use crate::identity::Firmware;
-use crate::view::{MachineId, Subnet};
+use crate::view::{ClassId, MachineId, Subnet};
 use crate::wire::pxe::ArchType;
 
 /// Takes note of decisions while an answer is made.
@@ -215,8 +215,14 @@ pub enum Level {
     Echo,
     /// What is to be booted.
     Boot,
+    /// The configuration for everybody.
+    Site,
     /// The network's configuration.
     Network,
+    /// The configuration of the pool that the address is of.
+    Pool,
+    /// The configuration of a class that the client belongs to.
+    Class(ClassId),
     /// The machine's configuration.
     Machine,
 }

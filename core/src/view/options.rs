@@ -25,6 +25,7 @@ pub struct OptionSet {
     values: Vec<OptionValue>,
     codes: CodeSet,
     always: CodeSet,
+    replaced: CodeSet,
 }
 
 impl OptionSet {
@@ -40,6 +41,16 @@ impl OptionSet {
     /// The codes that clients get unasked.
     pub const fn always(&self) -> CodeSet {
         self.always
+    }
+
+    /// The codes of all of them.
+    pub const fn codes(&self) -> CodeSet {
+        self.codes
+    }
+
+    /// The codes that take the place of the server's own.
+    pub const fn replaced(&self) -> CodeSet {
+        self.replaced
     }
 
     /// Whether there are none.
@@ -61,6 +72,9 @@ impl FromIterator<OptionValue> for OptionSet {
         set.values.dedup_by_key(|value| value.code);
         for value in &set.values {
             set.codes.insert(value.code);
+            if value.replaces {
+                set.replaced.insert(value.code);
+            }
             if value.always {
                 set.always.insert(value.code);
             }

@@ -25,6 +25,13 @@ impl CodeSet {
         new
     }
 
+    /// Adds all members of `other`.
+    pub fn extend(&mut self, other: &Self) {
+        for (word, more) in self.0.iter_mut().zip(other.0) {
+            *word |= more;
+        }
+    }
+
     /// The number of members.
     pub fn len(&self) -> u32 {
         self.0.iter().map(|word| word.count_ones()).fold(0, u32::saturating_add)

@@ -1,0 +1,157 @@
+//! Options that the configuration has for a client, in the client's order.
+
+use core::net::Ipv4Addr;
+
+use super::reply::{Form, Reply, is_host_name};
+use super::sheet::Sheet;
+use super::trace::{Level, Recorder};
+use crate::view::OptionValue;
+use crate::wire::dhcp4_options::code;
+
+impl Reply<'_> {
+    /// Writes what is to replace the server's own words: [`Sheet`] takes each code once.
+    pub(super) fn put_replacements(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>) {
+        if self.policy.replaced().is_empty() {
+            return;
+        }
+        for code in BOOT {
+            if let Some((level, value)) = self.policy.replacement(code) {
+                sheet.may(level, code, &value.bytes);
+            }
+        }
+    }
+
+    /// Writes what the client needs for its network, then what it is to have unasked, then what it
+    /// asks for in its order (RFC 2132 §9.8). What does not fit any more is left out, which is
+    /// what the client wants least.
+    pub(super) fn put_network(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>) {
+        self.put_one(sheet, code::ROUTER);
+        self.put_one(sheet, code::DOMAIN_NAME_SERVER);
+        let always = self.policy.always();
+        if !always.is_empty() {
+            always.iter().for_each(|code| self.put_one(sheet, code));
+        }
+        let said = self.policy.codes();
+        for code in self.request.options.parameter_list.iter() {
+            if said.contains(code) || is_built_in(code) {
+                self.put_one(sheet, code);
+            }
+        }
+    }
+
+    fn put_one(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>, code: u8) {
+        if sheet.has(code) {
+            return;
+        }
+        match self.policy.option(code) {
+            Some((level, value)) => self.put_configured(sheet, level, value),
+            None => self.put_built_in(sheet, code),
+        }
+    }
+
+    fn put_configured(
+        &self,
+        sheet: &mut Sheet<'_, '_, '_, impl Recorder>,
+        level: Level,
+        value: &OptionValue,
+    ) {
+        // Machines that boot are told by the server what they need to boot, and nothing else.
+        if BOOT.contains(&value.code) && (self.plan.boots() || value.replaces) {
+            return;
+        }
+        let routed = matches!(value.code, code::CLASSLESS_ROUTE | CLASSLESS_ROUTE_MS);
+        let router = self.router().filter(|_| routed && !has_default_route(&value.bytes));
+        match router {
+            // Whoever reads these routes reads option 3 no more (RFC 3442).
+            Some(router) => {
+                let mut routes = [0; 255];
+                let len = value.bytes.len();
+                let whole = routes.get_mut(..len + 5).map(|routes| {
+                    routes[..len].copy_from_slice(&value.bytes);
+                    routes[len + 1..].copy_from_slice(&router.octets());
+                    &*routes
+                });
+                sheet.may(level, value.code, whole.unwrap_or(&value.bytes));
+            }
+            None => sheet.may(level, value.code, &value.bytes),
+        }
+    }
+
+    /// The first router that the client is told.
+    fn router(&self) -> Option<Ipv4Addr> {
+        match self.policy.option(code::ROUTER) {
+            Some((_, value)) => value.bytes.first_chunk::<4>().map(|octets| (*octets).into()),
+            None => self.network.routers.first().copied(),
+        }
+    }
+
+    /// What keys of their own say.
+    fn put_built_in(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>, code: u8) {
+        let network = self.network;
+        let level = Level::Network;
+        match code {
+            code::ROUTER => sheet.may_addresses(level, code, &network.routers),
+            code::DOMAIN_NAME_SERVER => sheet.may_addresses(level, code, &network.dns),
+            code::NTP_SERVER => sheet.may_addresses(level, code, &network.ntp),
+            code::HOST_NAME => {
+                let hostname = self.machine.and_then(|machine| machine.hostname.as_deref());
+                if let Some(name) = hostname.filter(|name| is_host_name(name)) {
+                    sheet.may(Level::Machine, code, name.as_bytes());
+                }
+            }
+            code::DOMAIN_NAME => {
+                if let Some(domain) = &network.domain {
+                    sheet.may(level, code, domain.as_bytes());
+                }
+            }
+            code::BROADCAST_ADDRESS if network.subnet.prefix_len < 31 => {
+                sheet.may(level, code, &network.subnet.broadcast().octets());
+            }
+            _ => {}
+        }
+    }
+
+    /// The name of the boot file that the configuration wants in the place of ours.
+    pub(super) fn replaced_file(&self, form: Form) -> Option<&[u8]> {
+        let configures = matches!(form, Form::Lease { .. } | Form::Inform);
+        let (_, value) = self.policy.replacement(code::BOOT_FILE_NAME).filter(|_| configures)?;
+        (value.bytes.len() < FILE_BYTES).then_some(&*value.bytes)
+    }
+}
+
+const fn is_built_in(code: u8) -> bool {
+    matches!(code, code::NTP_SERVER | code::HOST_NAME | code::DOMAIN_NAME | code::BROADCAST_ADDRESS)
+}
+
+/// Whether one of the routes of option 121 leads everywhere.
+fn has_default_route(routes: &[u8]) -> bool {
+    let mut rest = routes;
+    // Ends: each round takes five bytes or more.
+    while let [prefix_len, tail @ ..] = rest {
+        if *prefix_len == 0 {
+            return true;
+        }
+        let len = usize::from(*prefix_len).div_ceil(8) + 4;
+        rest = tail.get(len..).unwrap_or_default();
+    }
+    false
+}
+
+/// Bytes of the header's field.
+const FILE_BYTES: usize = 128;
+
+/// Options that the server says itself to machines that boot.
+const BOOT: [u8; 9] = [
+    code::VENDOR_SPECIFIC,
+    code::VENDOR_CLASS,
+    code::TFTP_SERVER_NAME,
+    code::BOOT_FILE_NAME,
+    code::TFTP_SERVER_ADDRESS,
+    code::IPXE,
+    code::PXELINUX_MAGIC,
+    code::CONFIG_FILE,
+    code::PATH_PREFIX,
+];
+
+/// Option 249: what old Windows asks for in the place of 121.
+const CLASSLESS_ROUTE_MS: u8 = 249;
