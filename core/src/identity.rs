@@ -49,6 +49,10 @@ pub enum Firmware {
 }
 
 impl Firmware {
+    /// All programs, in the order of their numbers.
+    pub const ALL: [Self; 6] =
+        [Self::Pxe, Self::HttpBoot, Self::Ipxe, Self::UBoot, Self::RaspberryPi, Self::System];
+
     /// As logs and timelines print it.
     pub const fn label(self) -> &'static str {
         match self {

@@ -8,10 +8,12 @@ mod catalogue;
 mod classes;
 mod lease_terms;
 mod machines;
+mod menu;
 mod network;
 mod networks;
 mod options;
 mod profiles;
+mod quirks;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -26,10 +28,12 @@ pub use classes::{
 };
 pub use lease_terms::{LEASE_DEFAULT, LEASE_INFINITE, LeaseTerms};
 pub use machines::{AttachmentKey, DhcpKeys, DuplicateKey, Machine, MachineKey, Machines};
+pub use menu::{BootService, BootTarget, Menu};
 pub use network::{DhcpMode, Network, Pool, PoolTerms, SharedId, Subnet};
 pub use networks::{Edit, Networks};
 pub use options::{OptionSet, OptionValue};
 pub use profiles::{Loader, MatchRule, Profile};
+pub use quirks::{BUILT_IN, Effect, Effects, Quirk, QuirkClient, QuirkRule, Quirks};
 
 use crate::engine::InterfaceId;
 use crate::identity::ClientIdentity;
@@ -53,6 +57,10 @@ pub struct View {
     pub profiles: Vec<Profile>,
     /// Which boot program each architecture loads first, by kind of loader.
     pub programs: Programs,
+    /// What is done differently for some firmware.
+    pub quirks: Quirks,
+    /// What PXE firmware asks the person at the machine, if anything.
+    pub menu: Option<Menu>,
     /// Files by name.
     pub catalogue: Catalogue,
     /// UDP port of the TFTP server, TCP port of the HTTP server.

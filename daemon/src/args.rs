@@ -60,6 +60,9 @@ pub enum Command {
     /// List who has which address, or change it
     #[command(after_long_help = LEASES_NOTES, args_conflicts_with_subcommands = true)]
     Leases(Box<LeasesArgs>),
+    /// List what is done differently for some firmware, and why
+    #[command(after_long_help = QUIRKS_NOTES)]
+    Quirks(QuirksArgs),
     /// Print completions for a shell
     #[command(after_long_help = COMPLETIONS_NOTES)]
     Completions(CompletionsArgs),
@@ -186,6 +189,25 @@ pub struct ServeArgs {
     /// Who this process becomes once its ports are open, if it was started as root
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+}
+
+const QUIRKS_NOTES: &str = "\
+A configuration adds to the list, replaces or switches off parts of it:
+  [[quirk]]
+  name    = \"rack-7\"
+  match   = { mac = \"52:54:00\" }
+  effects = [\"force-broadcast\"]
+
+Examples:
+  reveille quirks
+  reveille quirks /etc/reveille/reveille.toml";
+
+/// `reveille quirks`
+#[derive(Clone, Debug, Args)]
+pub struct QuirksArgs {
+    /// The configuration file; without one: what is built in
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
 }
 
 const CHECK_NOTES: &str = "\

@@ -5,6 +5,7 @@
 //! found out by [`crate::view::build`], whose problems the same [`Source`] puts into the text.
 
 pub mod duration;
+mod firmware;
 pub mod rate;
 mod reader;
 mod source;
@@ -18,6 +19,7 @@ use toml::de::DeTable;
 use crate::problem::{Place, Problem};
 use crate::site::Site;
 
+pub(crate) use firmware::FIRMWARE;
 pub use source::Source;
 
 /// A file that was understood.

@@ -17,6 +17,7 @@ pub mod logging;
 pub mod privileges;
 pub mod problem;
 pub mod programs;
+pub mod quirks;
 pub mod serve;
 pub mod site;
 pub mod status;

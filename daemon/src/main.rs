@@ -15,7 +15,7 @@ use reveille::privileges::User;
 use reveille::serve::{self, Explained, Options, Origin, Refused};
 use reveille::site::LogFormat;
 use reveille::terminal::{Paint, Style, Terminal};
-use reveille::{boot, check, config, images, leases, logging, status};
+use reveille::{boot, check, config, images, leases, logging, quirks, status};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Check(args) => run_check(&args, &terminal).map(succeeded),
         Command::Status(args) => status::run(&args, &terminal),
         Command::Leases(args) => leases::run(&args, &terminal).map(succeeded),
+        Command::Quirks(args) => quirks::run(&args, &terminal).map(succeeded),
         Command::Completions(args) => print_completions(&args).map(succeeded),
     };
     match done {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use reveille_core::mac::MacAddr;
 use reveille_core::rate::Rates;
-use reveille_core::view::{DhcpMode, Loader, MatchRule, Pool};
+use reveille_core::view::{DhcpMode, Effects, Loader, MatchRule, Menu, Pool, QuirkRule};
 use reveille_core::wire::pxe::{ArchType, Uuid};
 
 use crate::store::directory::STATE_DEFAULT;
@@ -30,6 +30,10 @@ pub struct Site {
     pub profiles: Vec<SiteProfile>,
     /// Machines known one by one.
     pub machines: Vec<SiteMachine>,
+    /// What is done differently for some firmware.
+    pub quirks: Vec<SiteQuirk>,
+    /// What PXE firmware asks the person at the machine.
+    pub menu: Option<Menu>,
     /// The TFTP server.
     pub tftp: TftpConfig,
     /// The HTTP server.
@@ -77,9 +81,26 @@ pub struct SiteNetwork {
     pub relays: Vec<Ipv4Addr>,
     /// Whether clients with an address from elsewhere are refused. `None`: yes for a server.
     pub authoritative: Option<bool>,
+    /// Whether clients of BOOTP get addresses from the pools, which never come back.
+    pub bootp: bool,
     /// Whether to spare iPXE its wait for IPv6 by an empty router advertisement. `None`: yes,
     /// unless this host is an IPv6 router.
     pub advertise: Option<bool>,
+}
+
+/// A quirk of firmware: a new one, or one that is built in, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteQuirk {
+    /// Its name.
+    pub name: String,
+    /// Why it is needed.
+    pub reason: String,
+    /// Whom it is for.
+    pub rule: QuirkRule,
+    /// What is done differently.
+    pub effects: Effects,
+    /// `false` switches off the one that is built in.
+    pub enabled: bool,
 }
 
 /// Short, so that a mass reboot of machines that ask under several names does not drain a pool.

@@ -5,6 +5,7 @@
 //! problems before it gives up.
 
 mod files;
+mod firmware;
 mod machines;
 mod networks;
 mod profiles;
@@ -19,6 +20,8 @@ use reveille_core::view::{
 };
 use reveille_core::wire::pxe::{ArchType, Uuid};
 use std::net::Ipv4Addr;
+
+pub(crate) use firmware::quirks;
 
 use crate::host::Host;
 use crate::problem::{Place, Problem, Severity};
@@ -66,6 +69,8 @@ pub fn build(
         machines,
         profiles,
         programs: programs.programs.clone(),
+        quirks: quirks(site, &mut problems),
+        menu: firmware::menu(site, &mut problems),
         catalogue,
         ports: Ports { tftp: site.tftp.port, http: site.http.port },
         tftp: TftpPolicy {

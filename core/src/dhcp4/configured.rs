@@ -2,7 +2,9 @@
 
 use core::net::Ipv4Addr;
 
-use super::reply::{Form, Reply, is_host_name};
+use super::names::{self, FQDN_BYTES_MAX, is_host_name};
+use super::reply::{Form, Reply};
+use super::request::Kind;
 use super::sheet::Sheet;
 use super::trace::{Level, Recorder};
 use crate::view::OptionValue;
@@ -27,6 +29,7 @@ impl Reply<'_> {
     pub(super) fn put_network(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>) {
         self.put_one(sheet, code::ROUTER);
         self.put_one(sheet, code::DOMAIN_NAME_SERVER);
+        self.put_fqdn(sheet);
         let always = self.policy.always();
         if !always.is_empty() {
             always.iter().for_each(|code| self.put_one(sheet, code));
@@ -37,6 +40,19 @@ impl Reply<'_> {
                 self.put_one(sheet, code);
             }
         }
+        // BOOTP has no way to ask, so its clients are told what fits.
+        if self.request.kind == Kind::Bootp {
+            BUILT_IN.into_iter().for_each(|code| self.put_one(sheet, code));
+        }
+    }
+
+    /// Option 81, for who sent it.
+    fn put_fqdn(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>) {
+        let Some(asked) = self.request.options.client_fqdn else { return };
+        let hostname = self.machine.and_then(|machine| machine.hostname.as_deref());
+        let mut value = [0; FQDN_BYTES_MAX];
+        let len = names::answer_fqdn(asked, hostname, self.network.domain.as_deref(), &mut value);
+        sheet.may(Level::Echo, code::CLIENT_FQDN, &value[..len.unwrap_or(0)]);
     }
 
     fn put_one(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>, code: u8) {
@@ -119,9 +135,13 @@ impl Reply<'_> {
     }
 }
 
-const fn is_built_in(code: u8) -> bool {
-    matches!(code, code::NTP_SERVER | code::HOST_NAME | code::DOMAIN_NAME | code::BROADCAST_ADDRESS)
+fn is_built_in(code: u8) -> bool {
+    BUILT_IN.contains(&code)
 }
+
+/// Options with configuration keys of their own that a client gets if it asks.
+const BUILT_IN: [u8; 4] =
+    [code::HOST_NAME, code::DOMAIN_NAME, code::NTP_SERVER, code::BROADCAST_ADDRESS];
 
 /// Whether one of the routes of option 121 leads everywhere.
 fn has_default_route(routes: &[u8]) -> bool {

@@ -8,6 +8,7 @@ use super::pool::Claim;
 use super::records::Keeping;
 use super::request::{Kind, Place, Request};
 use super::trace::{AddressRule, AnswerRule, Decision, Recorder};
+use crate::limits;
 use crate::view::{DhcpMode, Network};
 
 /// What to answer.
@@ -135,6 +136,7 @@ pub(super) fn decide<R: Recorder>(
             None => Answer::NoAddress,
         },
         Kind::Request => decide_request(leases, claim, request),
+        Kind::Bootp => decide_bootp(leases, claim, request),
         Kind::Inform => Answer::Inform,
         Kind::Decline | Kind::Release => Answer::Silence,
     };
@@ -162,6 +164,23 @@ fn address_rule(
         AddressRule::Wished
     } else {
         AddressRule::Free
+    }
+}
+
+/// BOOTP has one exchange, and no way to give an address back or to renew it (RFC 951 §7, RFC 1534
+/// §2): the address is for good.
+fn decide_bootp(leases: &mut LeaseTable, claim: &Claim<'_>, request: &Request<'_>) -> Answer {
+    let is_new = leases.find(claim.client, claim.network.subnet).is_none();
+    if is_new && leases.records.keeping == Keeping::NothingNew {
+        return Answer::Silence;
+    }
+    let Some(address) = leases.offer(claim, request.address()) else { return Answer::NoAddress };
+    match leases.lend(claim, address, limits::LEASE_INFINITE, true) {
+        Ok(Lent::For(lease)) => Answer::Ack(address, lease),
+        Ok(Lent::Later(storing)) => Answer::Later(address, storing),
+        Ok(Lent::Again) => Answer::Again,
+        Ok(Lent::NotNow) => Answer::Silence,
+        Err(Refusal::Unknown | Refusal::Wrong) => Answer::NoAddress,
     }
 }
 
@@ -200,11 +219,24 @@ pub(super) fn decide_stored(
     stored: &Storing,
     message: u32,
 ) -> Answer {
-    let Some(address) = request.address() else { return Answer::Silence };
-    let lease = claim.policy(address).lease(request.options.lease_time_s);
+    let address = match request.kind {
+        // It names no address: it has the one that was stored for it.
+        Kind::Bootp => leases.find(claim.client, claim.network.subnet).map(|lease| lease.address),
+        Kind::Discover | Kind::Request | Kind::Decline | Kind::Release | Kind::Inform => {
+            request.address()
+        }
+    };
+    let Some(address) = address else { return Answer::Silence };
+    let lease = match request.kind {
+        Kind::Bootp => limits::LEASE_INFINITE,
+        Kind::Discover | Kind::Request | Kind::Decline | Kind::Release | Kind::Inform => {
+            claim.policy(address).lease(request.options.lease_time_s)
+        }
+    };
     match leases.complete(claim, stored, message, lease) {
         Ok(Some(lease)) => Answer::Ack(address, lease),
         Ok(None) => Answer::Silence,
+        Err(_) if request.kind == Kind::Bootp => Answer::NoAddress,
         Err(Refusal::Wrong | Refusal::Unknown) => Answer::Nak(address),
     }
 }

@@ -25,7 +25,7 @@ use crate::rng::Rng;
 use crate::table::recent::RecentMap;
 use crate::text::Text;
 use crate::time::Instant;
-use crate::view::{DhcpMode, Interface, MachineId, Network, View};
+use crate::view::{DhcpMode, MachineId, Network, View};
 use crate::wire::dhcp4::{MessageType, SERVER_PORT};
 use crate::wire::ipv4_udp;
 use crate::wire::pxe::ArchType;
@@ -128,7 +128,7 @@ impl Desk {
                 let address = request.address().unwrap_or(Ipv4Addr::UNSPECIFIED);
                 EventKind::Request { firmware, address }
             }
-            Kind::Decline | Kind::Release | Kind::Inform => return,
+            Kind::Decline | Kind::Release | Kind::Inform | Kind::Bootp => return,
         };
         self.tell(request, None, kind, now);
     }
@@ -206,20 +206,22 @@ impl Desk {
                 let is_new = self.leases.check_unstored(&claim, address) == Ok(false);
                 if is_new { Err(Discard::StoreFailing) } else { Ok(()) }
             }
-            (Kind::Request | Kind::Decline | Kind::Release | Kind::Inform, _, _) => Ok(()),
+            (Kind::Request | Kind::Decline | Kind::Release | Kind::Inform | Kind::Bootp, _, _) => {
+                Ok(())
+            }
         }
     }
 
     /// Answers a message that has waited: for its turn, or for its lease to be stored, which it is
     /// now.
-    pub(super) fn answer(
+    pub(super) fn answer<R: Recorder>(
         &mut self,
         request: &Request<'_>,
         stored: Option<(u32, &Storing)>,
         head: &mut [u8],
         now: Instant,
         view: &View,
-        recorder: &mut impl Recorder,
+        recorder: &mut R,
     ) -> Verdict {
         // It was noted when the message came.
         let Ok(place) = request.place(view, &mut Unrecorded) else { return Verdict::Nothing };
@@ -229,7 +231,7 @@ impl Desk {
         if let Some((id, _)) = machine {
             recorder.note(|| Decision::Machine(id));
         }
-        let is_proxy = request.received.at_pxe_port() || network.mode == DhcpMode::Proxy;
+        let is_proxy = request.asks_boot_server() || network.mode == DhcpMode::Proxy;
         let lent = if is_proxy {
             None
         } else {
@@ -274,19 +276,28 @@ impl Desk {
         let http = request.loads_by_http();
         let client = ClientIdentity { machine: machine.map(|(id, _)| id), ..request.client };
         let plan = boot::plan(view, network.server, &client, other_archs, http);
+        let plan = proxy::chosen_from_menu(request, view, plan);
         let answer = lent.unwrap_or_else(|| proxy::decide(request, &plan));
         recorder.note(|| Decision::Boot(plan));
+        let quirk_client = request.quirk_client(plan.arch);
+        let effects = view.quirks.effects(&quirk_client);
+        if R::TAKES_NOTES {
+            for quirk in view.quirks.matching(&quirk_client) {
+                recorder.note(|| Decision::Quirk(quirk));
+            }
+        }
         recorder.note(|| Decision::Answer(answer.rule()));
         self.remember(request, &plan, now);
-        self.note_answer(request, &plan, answer, now);
+        let later = proxy::tells_file_later(effects);
+        self.note_answer(request, &plan, later, answer, now);
         let machine = machine.map(|(_, machine)| machine);
         let asked = request.options.parameter_list.codes();
         let address = answer.address().or_else(|| request.address());
         let policy = Policy::new(view, network, machine, classes, address);
-        let reply = Reply { request, network, machine, policy, plan: &plan, asked };
-        let interface = view.interface(request.received.interface);
-        self.write(answer, &reply, interface, head, recorder)
-            .map_or(Verdict::Nothing, Verdict::Reply)
+        let menu = view.menu.as_ref();
+        let plan = &plan;
+        let reply = Reply { request, network, machine, policy, plan, effects, menu, asked };
+        self.write(answer, &reply, view, head, recorder).map_or(Verdict::Nothing, Verdict::Reply)
     }
 
     /// Writes an answer into `head`, if there is one.
@@ -294,11 +305,12 @@ impl Desk {
         &mut self,
         answer: Answer,
         reply: &Reply<'_>,
-        interface: Option<&Interface>,
+        view: &View,
         head: &mut [u8],
         recorder: &mut impl Recorder,
     ) -> Option<Transmit> {
-        let Reply { request, network, policy, .. } = *reply;
+        let Reply { request, policy, network, effects, .. } = *reply;
+        let interface = view.interface(request.received.interface);
         let rng = &mut self.rng;
         let mut lease = |message_type, address, lease| Form::Lease {
             message_type,
@@ -308,16 +320,22 @@ impl Desk {
         let (form, directed) = match answer {
             Answer::Offer(address) => (
                 lease(MessageType::Offer, address, policy.lease(request.options.lease_time_s)),
-                route::of_reply(request, interface, address),
+                route::of_reply(request, interface, effects, address),
             ),
+            Answer::Ack(address, _) if request.kind == Kind::Bootp => {
+                let names_file = names_file(request, view);
+                let directed = route::of_reply(request, interface, effects, address);
+                (Form::Bootp { address, names_file }, directed)
+            }
             Answer::Ack(address, time) => (
                 lease(MessageType::Ack, address, time),
-                route::of_reply(request, interface, address),
+                route::of_reply(request, interface, effects, address),
             ),
             Answer::Inform => (Form::Inform, route::of_inform(request)),
-            Answer::ProxyOffer => {
-                (Form::ProxyOffer, route::of_reply(request, interface, Ipv4Addr::UNSPECIFIED))
-            }
+            Answer::ProxyOffer => (
+                Form::ProxyOffer,
+                route::of_reply(request, interface, effects, Ipv4Addr::UNSPECIFIED),
+            ),
             Answer::BootAck => (Form::BootAck, route::of_boot_ack(request)),
             Answer::Nak(_) => {
                 let way = note_way(route::of_nak(request), recorder);
@@ -326,7 +344,7 @@ impl Desk {
                 return transmit(request, network, way, head, write);
             }
             Answer::NoAddress if request.options.auto_configure.is_some() => {
-                let directed = route::of_reply(request, interface, Ipv4Addr::UNSPECIFIED);
+                let directed = route::of_reply(request, interface, effects, Ipv4Addr::UNSPECIFIED);
                 let way = note_way(directed, recorder);
                 let write = |buffer: &mut [u8]| {
                     reply::write_refusal(request, network, buffer, recorder).ok()
@@ -366,7 +384,15 @@ impl Desk {
         }
     }
 
-    fn note_answer(&mut self, request: &Request<'_>, plan: &Plan, answer: Answer, now: Instant) {
+    /// `later` tells whether a proxy tells the boot file on port 4011 only.
+    fn note_answer(
+        &mut self,
+        request: &Request<'_>,
+        plan: &Plan,
+        later: bool,
+        answer: Answer,
+        now: Instant,
+    ) {
         let firmware = request.client.firmware;
         let boot_file = EventName::sanitised(plan.file());
         let arch = plan.arch;
@@ -375,7 +401,7 @@ impl Desk {
         }
         let (address, kind) = match answer {
             Answer::Offer(address) => (None, EventKind::Offer { address, boot_file }),
-            Answer::ProxyOffer if proxy::tells_file_later(request, plan) => {
+            Answer::ProxyOffer if later => {
                 (None, EventKind::ProxyOffer { boot_file: EventName::EMPTY })
             }
             Answer::ProxyOffer => (None, EventKind::ProxyOffer { boot_file }),
@@ -406,6 +432,12 @@ impl Desk {
         let client = Client { mac: request.client.mac, address: address.map(IpAddr::V4) };
         self.events.push(Event { at: now, client, kind });
     }
+}
+
+/// Whether a BOOTP client names a boot file that is here (RFC 951 §7.3).
+fn names_file(request: &Request<'_>, view: &View) -> bool {
+    let name = core::str::from_utf8(request.header.file_name()).ok();
+    name.is_some_and(|name| view.catalogue.get(name.trim_start_matches('/')).is_some())
 }
 
 /// The way of an answer, noted.

@@ -13,6 +13,7 @@ mod desk;
 mod ground;
 mod identify;
 mod lease;
+mod names;
 mod pending;
 mod policy;
 mod pool;

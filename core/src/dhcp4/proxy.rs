@@ -2,10 +2,10 @@
 
 use super::decide::Answer;
 use super::request::{Kind, Request};
-use crate::boot::Plan;
+use crate::boot::{Boot, BootFile, Plan};
 use crate::engine::Discard;
-use crate::identity::Firmware;
-use crate::wire::pxe::{ArchType, PxeOptions};
+use crate::view::{BootTarget, Effect, Effects, Network, View};
+use crate::wire::pxe::LAYER_CREDENTIALS;
 
 /// Whether a proxy or a boot server has anything to say to this message.
 ///
@@ -13,35 +13,53 @@ use crate::wire::pxe::{ArchType, PxeOptions};
 /// [`Discard::OtherServer`] for what the other server answers: whatever clients say on port 67 but
 /// DISCOVER, and systems that do not boot. [`Discard::NotForServer`] for a boot server type that
 /// nobody was told of.
-pub(super) fn check(request: &Request<'_>) -> Result<(), Discard> {
-    match request.client.firmware {
-        // U-Boot takes any offer for one with an address; it cannot be served beside another.
-        Firmware::System | Firmware::UBoot => return Err(Discard::OtherServer),
-        Firmware::Pxe | Firmware::HttpBoot | Firmware::Ipxe | Firmware::RaspberryPi => {}
+pub(super) fn check(request: &Request<'_>, network: &Network, view: &View) -> Result<(), Discard> {
+    let effects = view.quirks.effects(&request.quirk_client(request.client.arch));
+    if effects.has(Effect::NoProxy) {
+        return Err(Discard::OtherServer);
     }
-    match (request.received.at_pxe_port(), request.kind) {
+    match (request.asks_boot_server(), request.kind) {
         (false, Kind::Discover) => Ok(()),
-        (true, Kind::Request | Kind::Inform) => check_boot_item(request),
+        (true, Kind::Request | Kind::Inform) => check_boot_item(request, network, view),
         _ => Err(Discard::OtherServer),
     }
 }
 
-/// Boot server discovery (PXE 2.1 §2.2.3) asks for one type of server. We show no menu, so all
-/// types but 0 are somebody else's; one who asks our own address means us nevertheless.
-fn check_boot_item(request: &Request<'_>) -> Result<(), Discard> {
-    let destination = request.received.destination.ip();
-    let to_us_alone = !destination.is_broadcast() && !destination.is_multicast();
-    let vendor = request.options.vendor_specific;
-    let item = vendor.and_then(|data| PxeOptions::parse(data).ok()?.boot_item());
-    match item {
-        Some(item) if item.kind != 0 && !to_us_alone => Err(Discard::NotForServer),
-        Some(_) | None => Ok(()),
+/// Boot server discovery (PXE 2.1 §2.2.3) asks for one type of server. Types that are in no menu
+/// of ours are somebody else's; without a menu, one who asks our own address means us
+/// nevertheless.
+fn check_boot_item(request: &Request<'_>, network: &Network, view: &View) -> Result<(), Discard> {
+    let Some(item) = request.boot_item().filter(|item| item.kind != 0) else { return Ok(()) };
+    let ours = match &view.menu {
+        Some(menu) => menu.service(item.kind).is_some_and(|service| match &service.target {
+            BootTarget::Own | BootTarget::File(_) => true,
+            BootTarget::Servers(servers) => servers.contains(&network.server),
+            BootTarget::Local => false,
+        }),
+        None => {
+            let destination = request.received.destination.ip();
+            !destination.is_broadcast() && !destination.is_multicast()
+        }
+    };
+    let wants_file = item.layer & LAYER_CREDENTIALS == 0;
+    if ours && wants_file { Ok(()) } else { Err(Discard::NotForServer) }
+}
+
+/// The file that the person at the machine chose from a menu, in the place of the plan's own.
+pub(super) fn chosen_from_menu(request: &Request<'_>, view: &View, plan: Plan) -> Plan {
+    let Some(menu) = view.menu.as_ref().filter(|_| request.asks_boot_server()) else { return plan };
+    let service = request.boot_item().and_then(|item| menu.service(item.kind));
+    let Some(BootTarget::File(name)) = service.map(|service| &service.target) else { return plan };
+    let mut file = BootFile::default();
+    match core::fmt::Write::write_str(&mut file, name) {
+        Ok(()) => Plan { boot: Boot::File { file, program: None }, ..plan },
+        Err(_) => plan,
     }
 }
 
 /// Decides as a proxy or boot server; [`check`] has let the message pass.
 pub(super) fn decide(request: &Request<'_>, plan: &Plan) -> Answer {
-    match (plan.boots(), request.received.at_pxe_port()) {
+    match (plan.boots(), request.asks_boot_server()) {
         (false, _) => Answer::Silence,
         (true, true) => Answer::BootAck,
         (true, false) => Answer::ProxyOffer,
@@ -49,9 +67,6 @@ pub(super) fn decide(request: &Request<'_>, plan: &Plan) -> Answer {
 }
 
 /// Whether the boot file is told on port 4011 only.
-///
-/// UEFI's menu code is faulty in many machines, so an offer for UEFI has no option 43 and no file:
-/// then firmware asks on port 4011 and takes what it gets there.
-pub(super) fn tells_file_later(request: &Request<'_>, plan: &Plan) -> bool {
-    request.client.firmware == Firmware::Pxe && plan.arch.is_some_and(ArchType::is_uefi)
+pub(super) const fn tells_file_later(effects: Effects) -> bool {
+    effects.has(Effect::FileOnPort4011) && !effects.has(Effect::FileInProxyOffer)
 }

@@ -16,12 +16,12 @@ use crate::boot::{Boot, BootFile, ConfigName, Plan};
 use crate::digits;
 use crate::identity::Firmware;
 use crate::rng::Rng;
-use crate::view::{Loader, Machine, Network};
+use crate::view::{Effect, Effects, Loader, Machine, Menu, Network};
 use crate::wire::EmitError;
 use crate::wire::dhcp4::{CodeSet, Header, MessageType};
-use crate::wire::dhcp4_options::code;
+use crate::wire::dhcp4_options::{MESSAGE_BYTES_MIN, MESSAGE_BYTES_SAFE, code};
 use crate::wire::pxe::{
-    HTTP_CLIENT, MenuItem, PXE_CLIENT, PxeOptions, PxeOptionsWriter, USE_BOOT_FILE, ipxe_option,
+    HTTP_CLIENT, MenuItem, PXE_CLIENT, PxeOptionsWriter, USE_BOOT_FILE, ipxe_option,
 };
 
 /// What a reply is.
@@ -42,6 +42,13 @@ pub(super) enum Form {
     ProxyOffer,
     /// ACK from port 4011.
     BootAck,
+    /// The answer to BOOTP.
+    Bootp {
+        /// The address.
+        address: Ipv4Addr,
+        /// Whether the file that the client names is here, so that it is told to load it.
+        names_file: bool,
+    },
 }
 
 /// How long a lease runs, in seconds.
@@ -80,6 +87,10 @@ pub(super) struct Reply<'r> {
     pub(super) machine: Option<&'r Machine>,
     pub(super) policy: Policy<'r>,
     pub(super) plan: &'r Plan,
+    /// What is done differently for the client's firmware.
+    pub(super) effects: Effects,
+    /// The menu of the site.
+    pub(super) menu: Option<&'r Menu>,
     /// What the client asks for: option 55.
     pub(super) asked: CodeSet,
 }
@@ -100,8 +111,11 @@ impl Reply<'_> {
             Form::Lease { message_type, .. } => message_type,
             Form::ProxyOffer => MessageType::Offer,
             Form::Inform | Form::BootAck => MessageType::Ack,
+            Form::Bootp { .. } => return self.write_bootp(&header, buffer, recorder),
         };
         let Self { request, network, .. } = *self;
+        let room = if self.has(Effect::ShortMessages) { MESSAGE_BYTES_SAFE } else { buffer.len() };
+        let buffer = &mut buffer[..room];
         let mut sheet = Sheet::new(request, network, &header, message_type, buffer, recorder);
         if let Form::Lease { times, .. } = form {
             sheet.must_u32(Level::Protocol, code::LEASE_TIME, times.lease);
@@ -129,6 +143,23 @@ impl Reply<'_> {
         sheet.finish()
     }
 
+    /// The answer to BOOTP: no option of DHCP's, and no more room than the client's message has
+    /// itself, which is 64 bytes for options in old ones (RFC 951 §3, RFC 1542 §2.1).
+    fn write_bootp(
+        &self,
+        header: &Header,
+        buffer: &mut [u8],
+        recorder: &mut impl Recorder,
+    ) -> Result<usize, EmitError> {
+        let room = self.request.len.clamp(MESSAGE_BYTES_MIN, MESSAGE_BYTES_SAFE);
+        let room = room.min(buffer.len());
+        let mut sheet = Sheet::bootp(self.request, header, &mut buffer[..room], recorder);
+        let mask = self.network.subnet.mask();
+        sheet.must(Level::Network, code::SUBNET_MASK, &mask.octets());
+        self.put_network(&mut sheet);
+        sheet.finish()
+    }
+
     fn header(&self, form: Form) -> Result<Header, EmitError> {
         let mut header = Header::reply(self.request.header);
         match form {
@@ -140,26 +171,50 @@ impl Reply<'_> {
             }
             Form::Inform | Form::BootAck => header.set_ciaddr(self.request.header.ciaddr()),
             Form::ProxyOffer => {}
+            Form::Bootp { address, names_file } => {
+                header.set_yiaddr(address);
+                header.set_ciaddr(self.request.header.ciaddr());
+                header.set_siaddr(self.network.server);
+                if names_file {
+                    header.set_file(self.request.header.file_name())?;
+                }
+                return Ok(header);
+            }
         }
         if self.plan.boots() {
             header.set_siaddr(self.network.server);
         }
         if let Some(file) = self.replaced_file(form) {
             header.set_file(file)?;
-        } else if let Some(file) = self.file(form) {
+        } else if let Some(file) = self.file(form).filter(|_| !self.has(Effect::FileOptionOnly)) {
             header.set_file(file.as_bytes())?;
         }
         Ok(header)
     }
 
+    const fn has(&self, effect: Effect) -> bool {
+        self.effects.has(effect)
+    }
+
+    /// Whether the boot file is told on port 4011, and not by this reply.
+    fn tells_file_later(&self, form: Form) -> bool {
+        form == Form::ProxyOffer && proxy::tells_file_later(self.effects)
+    }
+
+    /// The menu to show, if this reply shows it: PXE firmware asks a boot server for what is
+    /// chosen, and gets its file from there.
+    fn menu(&self, form: Form) -> Option<&Menu> {
+        let shown = self.request.client.firmware == Firmware::Pxe
+            && !matches!(form, Form::BootAck | Form::Inform)
+            && !self.has(Effect::NoMenu)
+            && !self.tells_file_later(form);
+        self.menu.filter(|_| shown)
+    }
+
     /// The boot file to name, if this reply names it.
     fn file(&self, form: Form) -> Option<&BootFile> {
         match &self.plan.boot {
-            Boot::File { .. }
-                if form == Form::ProxyOffer && proxy::tells_file_later(self.request, self.plan) =>
-            {
-                None
-            }
+            Boot::File { .. } if self.tells_file_later(form) || self.menu(form).is_some() => None,
             Boot::File { file, .. } => Some(file),
             Boot::Nothing | Boot::NoProgram | Boot::Tree | Boot::Config => None,
         }
@@ -171,30 +226,27 @@ impl Reply<'_> {
         form: Form,
         sheet: &mut Sheet<'_, '_, '_, impl Recorder>,
     ) -> Result<(), EmitError> {
-        let firmware = self.request.client.firmware;
         let is_proxy = matches!(form, Form::ProxyOffer | Form::BootAck);
-        let class = match firmware {
-            Firmware::Pxe | Firmware::RaspberryPi => Some(PXE_CLIENT),
-            Firmware::HttpBoot => Some(HTTP_CLIENT),
-            // iPXE takes whatever has this class for a proxy's reply, so only a proxy's has it.
-            Firmware::Ipxe if is_proxy => Some(PXE_CLIENT),
-            Firmware::Ipxe | Firmware::UBoot | Firmware::System => None,
+        let pxe = self.has(Effect::PxeClass) || is_proxy && self.has(Effect::PxeClassFromProxy);
+        let class = match (self.has(Effect::NoClass), self.has(Effect::HttpClass), pxe) {
+            (true, _, _) | (false, false, false) => None,
+            (false, true, _) => Some(HTTP_CLIENT),
+            (false, false, true) => Some(PXE_CLIENT),
         };
         if let Some(class) = class {
             sheet.may_then_pad(Level::Boot, code::VENDOR_CLASS, class);
         }
-        self.put_vendor_specific(form, sheet)?;
-        if let Some(file) = self.file(form) {
-            match firmware {
-                Firmware::Pxe | Firmware::RaspberryPi => {
-                    sheet.may_with_nul(Level::Boot, code::BOOT_FILE_NAME, file.as_bytes());
-                }
-                Firmware::HttpBoot | Firmware::Ipxe | Firmware::UBoot | Firmware::System => {
-                    sheet.may_then_pad(Level::Boot, code::BOOT_FILE_NAME, file.as_bytes());
-                }
+        if !self.has(Effect::NoVendorOptions) {
+            self.put_vendor_specific(form, sheet)?;
+        }
+        if let Some(file) = self.file(form).filter(|_| !self.has(Effect::FileFieldOnly)) {
+            if self.has(Effect::NulEndsFile) {
+                sheet.may_with_nul(Level::Boot, code::BOOT_FILE_NAME, file.as_bytes());
+            } else {
+                sheet.may_then_pad(Level::Boot, code::BOOT_FILE_NAME, file.as_bytes());
             }
         }
-        if firmware == Firmware::Ipxe && !is_proxy {
+        if self.has(Effect::NoProxyWait) && !is_proxy {
             sheet.may(Level::Boot, code::IPXE, &NO_PXE_DHCP);
         }
         Ok(())
@@ -206,46 +258,48 @@ impl Reply<'_> {
         form: Form,
         sheet: &mut Sheet<'_, '_, '_, impl Recorder>,
     ) -> Result<(), EmitError> {
-        let mut value = [0; 64];
-        let mut pxe = PxeOptionsWriter::new(&mut value);
-        match self.request.client.firmware {
-            Firmware::Pxe => {
-                // From a proxy, UEFI gets none: see `proxy::tells_file_later`.
-                let is_proxy = matches!(form, Form::ProxyOffer | Form::BootAck);
-                let plain = is_proxy && proxy::tells_file_later(self.request, self.plan);
-                let vendor = self.request.options.vendor_specific;
-                let item = vendor.and_then(|data| PxeOptions::parse(data).ok()?.boot_item());
-                let item = item.filter(|_| form == Form::BootAck);
-                if plain && item.is_none() {
-                    return Ok(());
-                }
-                pxe.put_discovery_control(USE_BOOT_FILE);
-                if let Some(item) = item {
-                    pxe.put_boot_item(item);
-                }
-            }
-            // The boot ROM of a Pi 3 looks for this text and nothing else.
-            Firmware::RaspberryPi => {
+        if let Some(menu) = self.menu(form) {
+            return put_pxe(sheet, &mut [0; 255], |pxe| menu.write(self.network.server, pxe));
+        }
+        if self.has(Effect::RaspberryPiMenu) {
+            return put_pxe(sheet, &mut [0; 64], |pxe| {
                 pxe.put_discovery_control(PI_DISCOVERY);
                 pxe.put_prompt(0, b"PXE");
                 pxe.put_menu(&[MenuItem { kind: 0, text: PI_MENU }]);
-            }
-            Firmware::HttpBoot | Firmware::Ipxe | Firmware::UBoot | Firmware::System => {
-                return Ok(());
-            }
+            });
         }
-        let len = pxe.finish()?;
-        sheet.may(Level::Boot, code::VENDOR_SPECIFIC, &value[..len]);
-        Ok(())
+        let is_proxy = matches!(form, Form::ProxyOffer | Form::BootAck);
+        let item = if form == Form::BootAck { self.request.boot_item() } else { None };
+        // Who asks on port 4011 without a menu has been told the file in no offer, and takes this.
+        let plain = is_proxy && proxy::tells_file_later(self.effects);
+        let direct = self.has(Effect::LoadThisFile) && (item.is_some() || !plain);
+        if !direct && item.is_none() {
+            return Ok(());
+        }
+        put_pxe(sheet, &mut [0; 64], |pxe| {
+            if direct {
+                pxe.put_discovery_control(USE_BOOT_FILE);
+            }
+            if let Some(item) = item {
+                pxe.put_boot_item(item);
+            }
+        })
     }
 
     /// What the client wants to see again: its identifier (RFC 6842) and, from PXE on, its
     /// machine identifier (RFC 4578 §2.3).
     fn put_echoes(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>) {
         let options = &self.request.options;
-        sheet.may(Level::Echo, code::CLIENT_ID, options.client_id.unwrap_or_default());
-        let machine = options.machine_id.map(|id| id.as_bytes());
-        sheet.may(Level::Echo, code::CLIENT_MACHINE_ID, machine.unwrap_or_default());
+        if let Some(id) = options.client_id.filter(|_| !self.has(Effect::NoClientId)) {
+            sheet.may(Level::Echo, code::CLIENT_ID, id);
+        }
+        if let Some(id) = options.machine_id.filter(|_| !self.has(Effect::NoMachineId)) {
+            sheet.may(Level::Echo, code::CLIENT_MACHINE_ID, id.as_bytes());
+        }
+        // A client that chose its subnet knows by this that it was heard (RFC 3011 §2).
+        if let Some(subnet) = options.subnet_selection {
+            sheet.may(Level::Echo, code::SUBNET_SELECTION, &subnet.octets());
+        }
     }
 
     /// What the boot program itself reads: where its configuration is.
@@ -282,6 +336,19 @@ impl Reply<'_> {
         }
         Ok(())
     }
+}
+
+/// Writes option 43 of PXE's form.
+fn put_pxe(
+    sheet: &mut Sheet<'_, '_, '_, impl Recorder>,
+    value: &mut [u8],
+    write: impl FnOnce(&mut PxeOptionsWriter<'_>),
+) -> Result<(), EmitError> {
+    let mut pxe = PxeOptionsWriter::new(value);
+    write(&mut pxe);
+    let len = pxe.finish()?;
+    sheet.may(Level::Boot, code::VENDOR_SPECIFIC, &value[..len]);
+    Ok(())
 }
 
 /// Writes the OFFER of no address, for a client that would choose one by itself otherwise
@@ -321,16 +388,6 @@ pub(super) fn write_nak(
     sheet.may(Level::Echo, code::CLIENT_ID, request.options.client_id.unwrap_or_default());
     sheet.may(Level::Protocol, code::MESSAGE, b"this address is not yours here");
     sheet.finish()
-}
-
-/// Whether clients can take `name` for theirs: labels of letters, digits and hyphens, each of at
-/// most 63 bytes (RFC 1123 §2.1).
-pub(super) fn is_host_name(name: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 /// Option 175: do not wait for a ProxyDHCP.

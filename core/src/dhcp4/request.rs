@@ -6,9 +6,10 @@ use super::identify::identify;
 use super::trace::{ClientRule, Decision, NetworkRule, Recorder};
 use crate::engine::{Datagram, Discard, InterfaceId, SocketId};
 use crate::identity::{ClientIdentity, Firmware};
-use crate::view::{DhcpKeys, DhcpMode, Machine, MachineId, Network, NetworkId, View};
+use crate::view::{DhcpKeys, DhcpMode, Machine, MachineId, Network, NetworkId, QuirkClient, View};
 use crate::wire::dhcp4::{BOOT_REQUEST, Header, Message, MessageType, PXE_PORT};
 use crate::wire::dhcp4_options::Options;
+use crate::wire::pxe::{ArchType, BootItem, PxeOptions};
 
 /// How a message came in.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,8 @@ pub(super) enum Kind {
     Decline,
     Release,
     Inform,
+    /// No DHCP at all, but what it grew from: an address is asked for and given for good.
+    Bootp,
 }
 
 impl Kind {
@@ -102,6 +105,8 @@ pub(super) struct Request<'a> {
     /// What told which program speaks.
     pub(super) client_by: ClientRule,
     pub(super) received: Received,
+    /// How long the message is: what a client of BOOTP takes.
+    pub(super) len: usize,
 }
 
 impl<'a> Request<'a> {
@@ -109,8 +114,8 @@ impl<'a> Request<'a> {
     /// pieces of them join in `scratch`, which is as long as the message.
     ///
     /// # Errors
-    /// [`Discard::Malformed`], or [`Discard::NotForServer`] for replies, for plain BOOTP and for
-    /// message types that no client sends.
+    /// [`Discard::Malformed`], or [`Discard::NotForServer`] for replies and for message types that
+    /// no client sends.
     pub(super) fn parse(
         payload: &'a [u8],
         options: &'a mut Options<'a>,
@@ -120,13 +125,17 @@ impl<'a> Request<'a> {
         let read = options.read(payload, scratch);
         let (message, intact) = read.map_err(|_| Discard::Malformed)?;
         let header = message.header();
-        if header.op != BOOT_REQUEST || message.is_bootp() {
+        if header.op != BOOT_REQUEST {
             return Err(Discard::NotForServer);
         }
         intact.map_err(|_| Discard::Malformed)?;
-        let kind = options.message_type.and_then(Kind::of).ok_or(Discard::NotForServer)?;
+        let kind = match message.is_bootp() {
+            true => Kind::Bootp,
+            false => options.message_type.and_then(Kind::of).ok_or(Discard::NotForServer)?,
+        };
         let (client, client_by) = identify(header, options);
-        Ok(Self { header, options, message, kind, client, client_by, received })
+        let len = payload.len();
+        Ok(Self { header, options, message, kind, client, client_by, received, len })
     }
 
     /// The network of the client: by the relay's choice of link (RFC 3527), the client's choice
@@ -265,6 +274,39 @@ impl<'a> Request<'a> {
             relay: relayed.then_some(giaddr),
         };
         view.machines.find_by_dhcp(&self.client, &keys)
+    }
+
+    /// The boot server type that the client looks for (PXE 2.1 §2.2.3): option 43.71 of PXE's form.
+    pub(super) fn boot_item(&self) -> Option<BootItem> {
+        match self.client.firmware {
+            Firmware::Pxe | Firmware::Ipxe | Firmware::RaspberryPi => {
+                PxeOptions::parse(self.options.vendor_specific?).ok()?.boot_item()
+            }
+            Firmware::HttpBoot | Firmware::UBoot | Firmware::System => None,
+        }
+    }
+
+    /// Whether the message is for a boot server: by its port, or because a client that has its
+    /// address already looks for one by broadcast on port 67.
+    pub(super) fn asks_boot_server(&self) -> bool {
+        let discovers = || {
+            self.kind == Kind::Request
+                && self.options.server_id.is_none()
+                && !self.header.ciaddr().is_unspecified()
+                && self.boot_item().is_some()
+        };
+        self.received.at_pxe_port() || discovers()
+    }
+
+    /// What quirks look at; `arch` is the architecture that the answer is for.
+    pub(super) fn quirk_client(&self, arch: Option<ArchType>) -> QuirkClient<'a> {
+        QuirkClient {
+            firmware: self.client.firmware,
+            arch,
+            mac: self.client.mac,
+            vendor_class: self.options.vendor_class,
+            user_class: self.options.user_class.map(|class| class.as_bytes()),
+        }
     }
 
     /// Whether an iPXE can load by HTTP. One that tells nothing about itself can.

@@ -5,7 +5,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use super::request::Request;
 use super::trace::RouteRule;
 use crate::mac::MacAddr;
-use crate::view::Interface;
+use crate::view::{Effect, Effects, Interface};
 use crate::wire::dhcp4::{CLIENT_PORT, SERVER_PORT};
 use crate::wire::dhcp4_options::RelayAgent;
 
@@ -32,6 +32,7 @@ const BROADCAST: Way = Way::Socket(SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT
 pub(super) fn of_reply(
     request: &Request<'_>,
     interface: Option<&Interface>,
+    effects: Effects,
     yiaddr: Ipv4Addr,
 ) -> Directed {
     let header = request.header;
@@ -44,6 +45,9 @@ pub(super) fn of_reply(
     }
     if header.is_broadcast() {
         return (BROADCAST, RouteRule::BroadcastFlag);
+    }
+    if effects.has(Effect::Broadcast) {
+        return (BROADCAST, RouteRule::BroadcastQuirk);
     }
     let link_unicast = interface.is_some_and(|interface| interface.link_unicast);
     match request.client.mac {
@@ -69,7 +73,7 @@ pub(super) fn of_inform(request: &Request<'_>) -> Directed {
     if request.header.ciaddr().is_unspecified() {
         return of_boot_ack(request);
     }
-    of_reply(request, None, Ipv4Addr::UNSPECIFIED)
+    of_reply(request, None, Effects::NONE, Ipv4Addr::UNSPECIFIED)
 }
 
 /// The way of an answer from port 4011: back to address and port of the sender, since OVMF asks

@@ -13,6 +13,8 @@ use super::records::Keeping;
 use super::request::{Kind, Received, Request};
 use super::trace::{Decision, Explanation, Outcome, Recorder, Unrecorded};
 use crate::binding::{Binding, RestoreError};
+use crate::boot::BootFile;
+use crate::digits;
 use crate::engine::{
     Datagram, Discard, Engine, Frame, OperatorOrder, Origin, Output, Packet, Route, SendError,
     StoreAnswer, Transmit,
@@ -345,23 +347,29 @@ fn admit(
         return Err(Discard::Malformed);
     }
     policy::check_access(request, network, view)?;
-    if request.received.at_pxe_port() || network.mode == DhcpMode::Proxy {
-        check_as_proxy(desk, request, now)?;
+    if request.asks_boot_server() || network.mode == DhcpMode::Proxy {
+        check_as_proxy(desk, request, network, now, view)?;
     } else if handled_at_once(desk, request, network, now, view)? {
         return Ok(Admitted::Done);
     }
     match request.kind {
         Kind::Discover if draining => Err(Discard::Draining),
         Kind::Discover => Ok(Admitted::Waits(Urgency::Later)),
-        Kind::Request | Kind::Decline | Kind::Release | Kind::Inform => {
+        Kind::Request | Kind::Decline | Kind::Release | Kind::Inform | Kind::Bootp => {
             Ok(Admitted::Waits(Urgency::First))
         }
     }
 }
 
 /// Messages to a proxy or boot server: what is the other server's is only watched.
-fn check_as_proxy(desk: &mut Desk, request: &Request<'_>, now: Instant) -> Result<(), Discard> {
-    let checked = proxy::check(request);
+fn check_as_proxy(
+    desk: &mut Desk,
+    request: &Request<'_>,
+    network: &Network,
+    now: Instant,
+    view: &View,
+) -> Result<(), Discard> {
+    let checked = proxy::check(request, network, view);
     if checked.is_err() && desk.is_booting(&request.client, now) {
         desk.note_arrival(request, now);
     }
@@ -385,11 +393,28 @@ fn handled_at_once(
             desk.withdraw(request, network, now);
             Err(Discard::OtherServer)
         }
+        Kind::Bootp => check_bootp(request, network, view).map(|()| false),
         Kind::Decline | Kind::Release if !for_us => Err(Discard::OtherServer),
         Kind::Decline => desk.decline(request, network, now).map(|()| true),
         Kind::Release => desk.release(request, network, now).map(|()| true),
         Kind::Discover | Kind::Request | Kind::Inform => Ok(false),
     }
+}
+
+/// Whether a BOOTP client is served: one that asks for no server but us (RFC 951 §7.3), and whose
+/// machine has an address of its own, unless the network is open to all: a lease without an end
+/// empties a pool.
+fn check_bootp(request: &Request<'_>, network: &Network, view: &View) -> Result<(), Discard> {
+    let sname = request.header.server_name();
+    let mut name = BootFile::default();
+    let is_our_name =
+        digits::write_address(&mut name, network.server).is_ok() && sname == name.as_bytes();
+    if !sname.is_empty() && !is_our_name {
+        return Err(Discard::OtherServer);
+    }
+    let machine = request.machine(view);
+    let has_own = machine.is_some_and(|(_, machine)| machine.address_in(network.subnet).is_some());
+    if network.bootp || has_own { Ok(()) } else { Err(Discard::NotAllowed) }
 }
 
 /// The message without zeros behind its options that would make it longer than we take.

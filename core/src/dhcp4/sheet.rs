@@ -40,6 +40,21 @@ impl<'b, 'r, 't, R: Recorder> Sheet<'b, 'r, 't, R> {
         sheet
     }
 
+    /// A message of BOOTP, without an option yet.
+    pub(super) fn bootp(
+        request: &Request<'r>,
+        header: &Header,
+        buffer: &'b mut [u8],
+        recorder: &'t mut R,
+    ) -> Self {
+        let mut writer = MessageWriter::bootp(buffer, header);
+        if let Some(relay) = request.options.relay_agent {
+            writer.set_relay_agent(relay.as_bytes());
+            recorder.note(|| option(code::RELAY_AGENT, Level::Echo));
+        }
+        Self { writer, written: CodeSet::EMPTY, recorder }
+    }
+
     /// Writes an option that the client cannot do without; the message fails if it does not fit.
     pub(super) fn must(&mut self, level: Level, code: u8, data: &[u8]) {
         self.writer.put(code, data);

@@ -97,6 +97,9 @@ pub enum Decision {
     },
     /// What the client is to load, and which profile says so.
     Boot(Plan),
+    /// A quirk of the client's firmware changes the answer: its position in the list of
+    /// [`Quirks`](crate::view::Quirks).
+    Quirk(usize),
     /// What kind of answer it gets.
     Answer(AnswerRule),
     /// Where the answer goes.
@@ -202,6 +205,8 @@ pub enum RouteRule {
     Station,
     /// To everybody, since the client says that it hears nothing else.
     BroadcastFlag,
+    /// To everybody, since a quirk wants it.
+    BroadcastQuirk,
     /// To everybody, since the client has no address that could be used.
     Broadcast,
 }

@@ -62,6 +62,9 @@ pub struct Network {
     pub authoritative: bool,
     /// Whether only machines that the site knows are served.
     pub known_only: bool,
+    /// Whether clients of BOOTP get addresses from the pools, which never come back. Those with an
+    /// address of their own are always served.
+    pub bootp: bool,
 }
 
 impl Default for Network {
@@ -85,6 +88,7 @@ impl Default for Network {
             shared: None,
             authoritative: false,
             known_only: false,
+            bootp: false,
         }
     }
 }

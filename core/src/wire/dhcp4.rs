@@ -128,6 +128,16 @@ impl Header {
         self.chaddr.get(..usize::from(self.hlen)).unwrap_or(&self.chaddr)
     }
 
+    /// The boot file name up to its NUL, perhaps empty; holds options when overloaded.
+    pub fn file_name(&self) -> &[u8] {
+        self.file.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+
+    /// The server's name up to its NUL, likewise.
+    pub fn server_name(&self) -> &[u8] {
+        self.sname.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+
     /// Sets the transaction id.
     pub fn set_xid(&mut self, xid: u32) {
         self.xid = xid.into();

@@ -11,7 +11,7 @@ use reveille_core::wire::pxe::{ArchType, Uuid};
 use toml::de::{DeTable, DeValue};
 
 use super::reader::{Fault, Problems, Table};
-use super::{Reading, duration, rate};
+use super::{Reading, duration, firmware, rate};
 use crate::arch;
 use crate::problem::{Place, Problem, choices};
 use crate::site::{
@@ -39,6 +39,8 @@ pub(super) fn read(entries: &DeTable<'_>, folder: &Path) -> Reading {
         programs: programs.unwrap_or_default(),
         profiles,
         machines,
+        quirks: top.tables("quirk", "[[quirk]]").into_iter().filter_map(firmware::quirk).collect(),
+        menu: top.table("menu", "[menu]").map(firmware::menu),
         tftp: top.table("tftp", "[tftp]").map(tftp).unwrap_or_default(),
         http: top.table("http", "[http]").map(http).unwrap_or_default(),
         shards: top.number("shards", 1, 1024),
@@ -74,6 +76,7 @@ fn network(table: Table<'_>) -> SiteNetwork {
         }),
         relays: table.read_all("relays", address),
         authoritative: table.flag("authoritative"),
+        bootp: table.flag("bootp").unwrap_or(false),
         advertise: table.flag("router_advertisements"),
     };
     table.finish();
@@ -328,7 +331,7 @@ fn log_filter(text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn address(text: &str) -> Result<Ipv4Addr, Fault> {
+pub(super) fn address(text: &str) -> Result<Ipv4Addr, Fault> {
     text.trim().parse().map_err(|_| {
         let what = format!("`{text}` is no IPv4 address");
         (what, Some("four numbers from 0 to 255: 10.20.0.1".to_owned()))
@@ -367,7 +370,7 @@ fn pool(text: &str) -> Result<Pool, Fault> {
     }
 }
 
-fn archs(text: &str) -> Result<Vec<ArchType>, Fault> {
+pub(super) fn archs(text: &str) -> Result<Vec<ArchType>, Fault> {
     arch::numbers(text).ok_or_else(|| {
         let help = choices(text, arch::names());
         (format!("there is no architecture `{text}`"), Some(help))
@@ -382,7 +385,7 @@ fn loader(text: &str) -> Result<Loader, Fault> {
     )
 }
 
-fn one_of<T: Copy>(text: &str, kind: &str, known: &[(&str, T)]) -> Result<T, Fault> {
+pub(super) fn one_of<T: Copy>(text: &str, kind: &str, known: &[(&str, T)]) -> Result<T, Fault> {
     if let Some((_, value)) = known.iter().find(|(name, _)| *name == text) {
         return Ok(*value);
     }
@@ -392,7 +395,7 @@ fn one_of<T: Copy>(text: &str, kind: &str, known: &[(&str, T)]) -> Result<T, Fau
 }
 
 /// From one to six octets.
-fn mac_prefix(text: &str) -> Result<Box<[u8]>, Fault> {
+pub(super) fn mac_prefix(text: &str) -> Result<Box<[u8]>, Fault> {
     let octets = text.split([':', '-']).map(|octet| match octet.len() {
         2 => u8::from_str_radix(octet, 16).ok(),
         _ => None,

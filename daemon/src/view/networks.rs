@@ -237,6 +237,7 @@ impl Resolved {
             lease: LeaseTerms::fixed(meant.lease.unwrap_or(LEASE_DEFAULT)),
             relays: meant.relays.iter().map(|relay| (*relay).into()).collect(),
             authoritative: meant.authoritative.unwrap_or(mode == DhcpMode::Server),
+            bootp: meant.bootp,
             ..Network::default()
         });
     }

@@ -39,11 +39,29 @@ fn each_part_of_an_answer_is_explained_in_the_order_of_its_decision() {
     );
     let Decision::Boot(plan) = told[4] else { panic!("{told:?}") };
     assert!(matches!(plan.boot, Boot::File { .. }));
-    assert_eq!(told[5], Decision::Answer(AnswerRule::Offer));
-    assert_eq!(told[6], Decision::Route(RouteRule::Station));
+    let mut rest = told[5..].to_vec();
+    let mut quirks = Vec::new();
+    rest.retain(|decision| match decision {
+        Decision::Quirk(at) => {
+            quirks.push(&*site.view.quirks.list()[*at].name);
+            false
+        }
+        Decision::Client { .. }
+        | Decision::Network { .. }
+        | Decision::Machine(_)
+        | Decision::Address { .. }
+        | Decision::Boot(_)
+        | Decision::Answer(_)
+        | Decision::Route(_)
+        | Decision::Option { .. }
+        | Decision::LeftOut { .. } => true,
+    });
+    assert_eq!(quirks, ["pxe-class", "pxe-file-name", "pxe-uefi-proxy"]);
+    assert_eq!(rest[0], Decision::Answer(AnswerRule::Offer));
+    assert_eq!(rest[1], Decision::Route(RouteRule::Station));
     // Every option of the reply, each once, and nothing else.
     let mut options = Vec::new();
-    for decision in &told[7..] {
+    for decision in &rest[2..] {
         let Decision::Option { code, .. } = decision else { panic!("{decision:?}") };
         options.push(*code);
     }

@@ -187,6 +187,32 @@ fn a_raspberry_pi_gets_the_menu_that_its_rom_looks_for() {
     assert_eq!((reply.siaddr(), reply.file().as_str()), (SERVER, ""));
 }
 
+#[test]
+fn each_raspberry_pi_gets_its_menu_and_keeps_an_address_that_it_never_asks_for() {
+    let named = |name: &[u8]| {
+        let id = [&[0], name, &[0x11, 0x31, 0xb0, 0, 1, 2, 3, 4, 5, 6, 7, 8]].concat();
+        discover(1).pxe(0).option(97, &id)
+    };
+    // A Pi 3 names itself in nothing but its maker's address and the one option 60 it knows.
+    let mut pi3 = discover(1).pxe(0).without(97).option(60, b"PXEClient:Arch:00000:UNDI:002001");
+    pi3.header =
+        crate::wire::dhcp4::Header::request(7, crate::mac::MacAddr([0xb8, 0x27, 0xeb, 1, 2, 3]));
+    let menu = b"\x06\x01\x03\x0a\x04\0PXE\x09\x17\0\0\x14Raspberry Pi Boot   \xff";
+    for pi in [pi3, named(b"RPi4"), named(b"RPi5")] {
+        let mut site = Site::new();
+        let offer = site.ask(&pi);
+        assert_eq!(offer.option(43).unwrap(), menu);
+        // It loads with this address at once; nobody else gets it meanwhile.
+        let others: Vec<_> = (20..29).map(|last| site.lease(last)).collect();
+        assert!(!others.contains(&offer.yiaddr()));
+        site.pass(100);
+        assert_eq!(site.ask(&pi).yiaddr(), offer.yiaddr());
+        let proxy = Site::proxy().ask(&pi);
+        assert_eq!((proxy.option(43).unwrap(), proxy.yiaddr()), (menu.to_vec(), ANY));
+        assert_eq!(proxy.siaddr(), SERVER);
+    }
+}
+
 /// Profiles that start pxelinux and GRUB.
 fn loaders() -> Site {
     let mut view = view();

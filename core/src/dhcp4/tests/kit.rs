@@ -179,7 +179,12 @@ impl Site {
 
     /// The one reply to a message.
     pub(super) fn ask(&mut self, ask: &Ask) -> Reply {
-        assert_eq!(self.send(ask), Ok(()));
+        self.ask_bytes(ask, &ask.bytes())
+    }
+
+    /// The one reply to other bytes, sent the way of `ask`.
+    pub(super) fn ask_bytes(&mut self, ask: &Ask, payload: &[u8]) -> Reply {
+        assert_eq!(self.send_bytes(ask, payload), Ok(()));
         let reply = Reply::read(self.poll().expect("a reply"));
         let (route, message) = (reply.route, reply.message.clone());
         assert_eq!(self.explained.take(), Some(Outcome::Reply { route, message }));

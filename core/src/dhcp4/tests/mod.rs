@@ -1,12 +1,16 @@
 //! The engine as its clients see it: packets in, packets out.
 
+mod bootp;
 mod captures;
+mod clauses;
 mod explain;
 mod firmware;
 mod kit;
+mod menu;
 mod overload;
 mod properties;
 mod proxy;
+mod quirks;
 mod relay;
 mod replies;
 mod rfc2131;

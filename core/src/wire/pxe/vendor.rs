@@ -106,6 +106,9 @@ impl<'a> MenuItem<'a> {
     }
 }
 
+/// Bit of [`BootItem::layer`]: the client asks for credentials, not for a file.
+pub const LAYER_CREDENTIALS: u16 = 0x8000;
+
 /// The value of sub-option 71.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootItem {
@@ -145,23 +148,37 @@ impl<'b> PxeOptionsWriter<'b> {
 
     /// Appends sub-option 8 with one boot server type.
     pub fn put_boot_servers(&mut self, kind: u16, addresses: &[Ipv4Addr]) {
-        let Ok(count) = u8::try_from(addresses.len()) else {
-            return self.0.fail(EmitError::TooLong);
-        };
-        self.put_head(
-            sub_option::BOOT_SERVERS,
-            addresses.len().saturating_mul(4).saturating_add(3),
-        );
-        self.0.put_u16(kind);
-        self.0.put_u8(count);
-        for address in addresses {
-            self.0.put_bytes(&address.octets());
+        self.put_all_boot_servers(core::iter::once((kind, addresses)));
+    }
+
+    /// Appends sub-option 8 with several boot server types.
+    pub fn put_all_boot_servers<'i>(
+        &mut self,
+        entries: impl Iterator<Item = (u16, &'i [Ipv4Addr])> + Clone,
+    ) {
+        let len = entries.clone().map(|(_, servers)| servers.len().saturating_mul(4));
+        let len = len.map(|len| len.saturating_add(3)).fold(0, usize::saturating_add);
+        self.put_head(sub_option::BOOT_SERVERS, len);
+        for (kind, servers) in entries {
+            let Ok(count) = u8::try_from(servers.len()) else {
+                return self.0.fail(EmitError::TooLong);
+            };
+            self.0.put_u16(kind);
+            self.0.put_u8(count);
+            for address in servers {
+                self.0.put_bytes(&address.octets());
+            }
         }
     }
 
     /// Appends sub-option 9.
     pub fn put_menu(&mut self, items: &[MenuItem<'_>]) {
-        let len = items.iter().map(|item| item.text.len().saturating_add(3));
+        self.put_menu_items(items.iter().copied());
+    }
+
+    /// Appends sub-option 9 with the items of an iterator.
+    pub fn put_menu_items<'i>(&mut self, items: impl Iterator<Item = MenuItem<'i>> + Clone) {
+        let len = items.clone().map(|item| item.text.len().saturating_add(3));
         self.put_head(sub_option::MENU, len.fold(0, usize::saturating_add));
         for item in items {
             let Ok(len) = u8::try_from(item.text.len()) else {
