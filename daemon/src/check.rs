@@ -12,7 +12,7 @@ use crate::problem::{Problem, Severity};
 use crate::programs::{self, Chosen, Found, Missing};
 use crate::site::{NamedFile, Site, SiteProfile};
 use crate::units::Count;
-use crate::view::{self, Built};
+use crate::view::{self, Absent, Built, Circumstances};
 
 /// The outcome of a check, for a person to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,8 @@ pub fn check(
     named.extend(programs.files.iter().cloned());
     let (catalogue, unserved) = survey(site, named);
     problems.extend(unserved);
-    let built = view::build(site, around.host, catalogue, &programs, 0);
+    let circumstances = Circumstances { host: around.host, before: None, absent: Absent::Await };
+    let built = view::build(site, circumstances, catalogue, &programs, 0);
     let built = match built {
         Ok(built) => {
             problems.extend(built.warnings.iter().cloned());
@@ -86,6 +87,9 @@ fn summary(path: &Path, site: &Site, built: &Built, programs: &Found) -> String 
     lines.push("Networks".to_owned());
     for network in &built.view.networks {
         lines.extend(network_lines(network, built));
+    }
+    if built.view.networks.is_empty() {
+        lines.push("  none yet: it would wait for one".to_owned());
     }
     lines.push("Profiles".to_owned());
     if site.profiles.is_empty() {

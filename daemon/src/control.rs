@@ -4,6 +4,7 @@
 //! the ring is entered only when every task waits. Work that takes long (reading images) runs
 //! on a thread of its own and comes back as an outcome.
 
+mod links;
 pub(crate) mod message;
 mod operator;
 mod reload;
@@ -18,8 +19,7 @@ use std::time::Duration;
 use anyhow::Context;
 use reveille_core::event::EventKind;
 use reveille_core::time::Instant;
-use reveille_core::view::View;
-use reveille_runtime::{EventReceiver, Server, Setup, ShardPanic};
+use reveille_runtime::{EventReceiver, Opener, Server, Setup, ShardPanic, SocketPlan};
 use sd_notify::NotifyState;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -29,12 +29,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{debug, error, info, warn};
 
+use self::links::Links;
 use self::operator::Operator;
 use self::reload::Outcome;
 use self::tally::Tally;
+use crate::host::LinkWatch;
 use crate::images::{Change, Sources, Watch};
 use crate::problem::Problem;
-use crate::serve::{Origin, Ports, Shown, Stock};
+use crate::serve::{Origin, Shown, Stock};
 use crate::site::Site;
 use crate::terminal::{Boots, Style, Terminal};
 use crate::timeline::{MACHINES_MAX, Roles, Timelines};
@@ -66,10 +68,16 @@ const DRAIN_MAX: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Control {
     pub(crate) server: Server,
+    /// Opens sockets that are not open yet.
+    pub(crate) opener: Opener,
+    pub(crate) links: LinkWatch,
     pub(crate) stock: Stock,
     pub(crate) site: Site,
     pub(crate) origin: Origin,
-    pub(crate) ports: Ports,
+    /// The sockets that are open.
+    pub(crate) plan: SocketPlan,
+    /// What is served.
+    pub(crate) setup: Setup,
     pub(crate) sources: Sources,
     /// What the operator has been warned of.
     pub(crate) warnings: Vec<Problem>,
@@ -77,7 +85,6 @@ pub(crate) struct Control {
     pub(crate) terminal: Terminal,
     pub(crate) style: Style,
     pub(crate) exit_when_up: Option<u32>,
-    pub(crate) view: Arc<View>,
     /// Where leases are kept, if they are.
     pub(crate) store: Option<Shown>,
     /// The state directory, if there is one.
@@ -125,7 +132,7 @@ struct Loop {
     exit_when_up: Option<u32>,
     site: Site,
     origin: Origin,
-    ports: Ports,
+    links: Links,
     sources: Sources,
     /// What was warned of and still holds: a change of images does not repeat it.
     warnings: Vec<Problem>,
@@ -164,6 +171,7 @@ fn wait_for(queue: Queue) -> std::io::Result<AsyncFd<Queue>> {
 struct Wanted {
     reload: bool,
     scan: bool,
+    links: bool,
 }
 
 struct Signals {
@@ -199,9 +207,12 @@ impl Signals {
 
 impl Loop {
     fn new(control: Control) -> anyhow::Result<Self> {
-        let Control { server, mut stock, site, origin, ports, sources, warnings, .. } = control;
-        let Control { roles, terminal, style, store, state, view, .. } = control;
-        stock.note_served();
+        let Control { server, mut stock, site, origin, sources, warnings, .. } = control;
+        let Control { roles, terminal, style, store, state, setup, plan, opener, .. } = control;
+        stock.note_served(&setup.view);
+        let view = Arc::clone(&setup.view);
+        let links = Links::new(control.links, opener, plan, setup.view)
+            .context("cannot wait for changes of interfaces")?;
         // Overruns are harmless: any change makes us look at everything.
         let (notice, changes) = mpsc::channel(1);
         let events = wait_for(Queue(server.events().clone())).context("cannot wait for events")?;
@@ -217,7 +228,7 @@ impl Loop {
             exit_when_up: control.exit_when_up,
             site,
             origin,
-            ports,
+            links,
             sources,
             warnings,
             stock: Some(stock),
@@ -254,6 +265,11 @@ impl Loop {
                 Some(Change) = self.changes.recv() => {
                     self.scan_at.get_or_insert(tokio::time::Instant::now() + SETTLE);
                 }
+                ready = self.links.watch.readable() => {
+                    ready.context("cannot wait for changes of interfaces")?.clear_ready();
+                    self.links.note();
+                }
+                () = until(self.links.due()) => self.on_links().await,
                 () = until(self.scan_at) => {
                     self.scan_at = None;
                     self.next.scan = true;
@@ -389,15 +405,6 @@ impl Loop {
                 );
             }
         }
-    }
-
-    fn adopt(&mut self, setup: Setup, roles: Roles) {
-        if let Some(stock) = &mut self.stock {
-            stock.note_served();
-        }
-        self.timelines.set_roles(roles);
-        self.operator.set_view(Arc::clone(&setup.view));
-        self.server.swap(setup);
     }
 
     fn finish(&mut self) {

@@ -1,6 +1,9 @@
 //! The network interfaces of this host, as plain data.
 
 mod netlink;
+mod watch;
+
+pub(crate) use self::watch::{LinkWatch, Settle};
 
 use std::io;
 use std::net::Ipv6Addr;
@@ -42,6 +45,8 @@ pub struct HostInterface {
     /// Whether this host forwards IPv6 from here: then it may be a router, and an empty router
     /// advertisement from its address would withdraw its own default route from everybody.
     pub forwards_ipv6: bool,
+    /// The bridge, bond or team whose port it is, and which has its packets.
+    pub part_of: Option<String>,
 }
 
 impl Host {
@@ -56,6 +61,15 @@ impl Host {
     /// The interface with this name.
     pub fn interface(&self, name: &str) -> Option<&HostInterface> {
         self.interfaces.iter().find(|interface| interface.name == name)
+    }
+
+    /// What matters of it to a server: not what comes and goes with each guest of this host, unless
+    /// it is `named`.
+    pub(crate) fn concern(&self, named: impl Fn(&str) -> bool) -> Vec<HostInterface> {
+        let is_of_concern = |interface: &&HostInterface| {
+            named(&interface.name) || !interface.internal && interface.part_of.is_none()
+        };
+        self.interfaces.iter().filter(is_of_concern).cloned().collect()
     }
 
     /// The interfaces that a server can serve without being told: up, Ethernet, with an IPv4
@@ -88,6 +102,8 @@ impl HostInterface {
             Some("is for guests of this host, or a tunnel")
         } else if self.mac.is_none() {
             Some("is not Ethernet")
+        } else if self.part_of.is_some() {
+            Some("is a port of a bridge or bond")
         } else if !self.up {
             Some("is switched off")
         } else if self.addresses.is_empty() {

@@ -1,5 +1,8 @@
 //! Giving away what is not needed any more once the ports are open.
 //!
+//! Sockets for interfaces and addresses that come later are opened by a helper process
+//! ([`reveille_runtime::Helper`]), which is the only one that keeps what this takes.
+//!
 //! Works on the calling thread, so it must run before any other thread is started: those inherit
 //! what is left.
 
@@ -124,6 +127,38 @@ pub fn drop(user: Option<&User>) -> anyhow::Result<Dropped> {
     limit_capabilities(keep).context("cannot give up capabilities")?;
     rustix::thread::set_no_new_privs(true).context("cannot set no_new_privs")?;
     Ok(dropped)
+}
+
+/// What opening sockets takes: ports below 1024, packet sockets, large receive buffers.
+const OPENING: CapabilitySet =
+    CapabilitySet::NET_BIND_SERVICE.union(CapabilitySet::NET_RAW).union(CapabilitySet::NET_ADMIN);
+
+/// Whether this process may do anything that takes [`OPENING`].
+#[must_use]
+pub fn opens_sockets() -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.intersects(OPENING))
+}
+
+/// Whether packet sockets are allowed.
+#[must_use]
+pub fn sends_frames() -> bool {
+    rustix::thread::capabilities(None)
+        .is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_RAW))
+}
+
+/// In the helper that opens sockets: becomes `user` and gives up all that opening sockets does
+/// not take. Does not allocate.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn confine(user: Option<&User>) -> io::Result<()> {
+    if let Some(user) = user.filter(|_| geteuid().is_root()) {
+        rustix::thread::set_keep_capabilities(true)?;
+        become_user(user)?;
+    }
+    limit_capabilities(OPENING)?;
+    rustix::thread::set_no_new_privs(true)?;
+    Ok(())
 }
 
 /// Threads of this process, without those that the kernel keeps for its rings.

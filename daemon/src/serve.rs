@@ -6,28 +6,29 @@ mod prepare;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context;
 use reveille_core::dhcp4::{Dhcp4Config, Dhcp4Server};
 use reveille_core::http::HttpServer;
 use reveille_core::tftp::{TftpConfig, TftpServer};
 use reveille_runtime::{
-    BindError, BindReason, Bound, Endpoint, Engines, FeatureState, Holder, Server, ShardIndex,
-    StartError,
+    BindError, BindReason, Bound, Endpoint, Engines, FeatureState, Helper, Holder, Opener, Server,
+    ShardIndex, StartError,
 };
 use tracing::{debug, info, warn};
 
 pub(crate) use self::keep::Shown;
-pub(crate) use self::plan::Ports;
+pub(crate) use self::plan::{sockets, transfer_sockets};
 pub(crate) use self::prepare::{Prepared, Stock};
 use crate::boot;
 use crate::config;
 use crate::control::{self, Control};
+use crate::host::LinkWatch;
 use crate::privileges::{self, Dropped, User};
 use crate::problem::{Problem, Severity};
 use crate::site::Site;
 use crate::terminal::{Style, Terminal};
+use crate::view::Absent;
 
 /// Where a site comes from.
 #[derive(Clone, Debug)]
@@ -39,6 +40,15 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// What becomes of networks that are not there: who types a command wants to know at once,
+    /// and a service may start before them.
+    const fn absent(&self) -> Absent {
+        match self {
+            Self::CommandLine(_) => Absent::Refuse,
+            Self::File(_) => Absent::Await,
+        }
+    }
+
     /// Problems in the words of whoever described the site.
     pub(crate) fn reword(&self, problems: Vec<Problem>) -> Vec<Problem> {
         match self {
@@ -73,21 +83,28 @@ pub struct Options {
 /// What keeps the site from being served, or a failure of a shard.
 pub fn run(options: Options) -> anyhow::Result<()> {
     let Options { origin, site, source, terminal, style, user, exit_when_up } = options;
+    // Comes first: the helper keeps whatever is open when it starts.
+    let opener = start_helper(user.as_ref());
+    // Before the host is looked at, so that no change is missed.
+    let links = LinkWatch::new().context("cannot watch the interfaces of this host")?;
     let seed = random();
-    let mut stock = Stock::new(seed);
-    let prepared = stock
-        .prepare(&site, |_| false)
-        .map_err(|problems| Refused::new(&origin.reword(problems), source.as_ref(), &terminal))?;
+    let mut stock = Stock::new(seed, origin.absent());
+    let prepare = |stock: &mut Stock| {
+        stock
+            .prepare(&site, |_| false)
+            .map_err(|problems| Refused::new(&origin.reword(problems), source.as_ref(), &terminal))
+    };
+    let prepared = prepare(&mut stock)?;
+    // Before the ports: a second server is told who keeps its leases there.
+    let state = keep::take(&origin, &site, user.as_ref())?;
+    let (prepared, mut bound) = open(prepared, &site, || prepare(&mut stock))?;
     for note in &prepared.notes {
         info!("{note}");
     }
     report(&origin.reword(prepared.warnings.clone()), source.as_ref());
-
-    let state = keep::take(&origin, &site, user.as_ref())?;
-    let config = plan::of(&site, &prepared);
-    let ports = Ports::of(&config);
-    let mut bound = reveille_runtime::bind(config)
-        .map_err(|error| Explained { what: error.to_string(), help: advice(&error) })?;
+    if prepared.setup.view.networks.is_empty() {
+        warn!("no network can be served yet: waiting for one");
+    }
     report_features(&bound);
     match privileges::drop(user.as_ref())? {
         Dropped::Became(user) => info!("now running as {user}"),
@@ -95,7 +112,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         Dropped::Nothing => {}
     }
     let mut dhcp = Dhcp4Config {
-        leases_max: plan::leases(&prepared.setup.view),
+        leases_max: plan::leases(&site),
         seed: seed ^ DHCP_SEED,
         identifier_key: (u128::from(random()) << 64 | u128::from(random())).to_be_bytes(),
         durable: false,
@@ -120,11 +137,13 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let server = start(bound, &site, &prepared, seed, dhcp).context("cannot start")?;
     let ended = control::run(Control {
         server,
+        opener,
+        links,
         stock,
+        plan: sockets(&site, &prepared),
+        setup: prepared.setup.clone(),
         site,
         origin,
-        ports,
-        view: Arc::clone(&prepared.setup.view),
         sources: prepared.sources.clone(),
         warnings: prepared.warnings.clone(),
         roles: prepared.roles.clone(),
@@ -141,6 +160,49 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     ended
 }
 
+/// The one who opens sockets later: a helper where that takes privileges.
+fn start_helper(user: Option<&User>) -> Opener {
+    if !privileges::opens_sockets() {
+        return Opener::Own;
+    }
+    match Helper::start(|| privileges::confine(user)) {
+        Ok(helper) => Opener::Helper(helper),
+        Err(error) => {
+            let help = "interfaces and addresses that come later take a restart";
+            warn!(help, "there can be no process that opens sockets later: {error}");
+            Opener::Own
+        }
+    }
+}
+
+/// Opens the sockets of what was prepared; and prepares once more, if interfaces or addresses
+/// have gone away meanwhile.
+fn open(
+    mut prepared: Prepared,
+    site: &Site,
+    mut prepare: impl FnMut() -> Result<Prepared, Refused>,
+) -> anyhow::Result<(Prepared, Bound)> {
+    let mut attempts_left = OPEN_ATTEMPTS;
+    loop {
+        attempts_left -= 1;
+        match reveille_runtime::bind(plan::of(site, &prepared)) {
+            Ok(bound) => return Ok((prepared, bound)),
+            Err(BindError { reason: BindReason::NoDevice | BindReason::NoAddress, .. })
+                if attempts_left > 0 =>
+            {
+                prepared = prepare()?;
+            }
+            Err(error) => {
+                let explained = Explained { what: error.to_string(), help: advice(&error) };
+                return Err(explained.into());
+            }
+        }
+    }
+}
+
+/// How often a host may change while it is looked at.
+const OPEN_ATTEMPTS: u32 = 5;
+
 /// Each engine draws its own numbers.
 const DHCP_SEED: u64 = 1;
 
@@ -152,7 +214,7 @@ fn start(
     seed: u64,
     dhcp: Dhcp4Server,
 ) -> Result<Server, StartError> {
-    let transfer_sockets = plan::transfer_sockets(site);
+    let transfer_sockets = transfer_sockets(site);
     let connections = reveille_core::limits::HTTP_CONNECTIONS_MAX;
     // The first shard's.
     let mut dhcp = Some(dhcp);
@@ -198,7 +260,7 @@ fn report_features(bound: &Bound) {
 }
 
 /// What can be done about a port that does not open. Clients decide most of the numbers.
-fn advice(error: &BindError) -> Option<String> {
+pub(crate) fn advice(error: &BindError) -> Option<String> {
     let port = match &error.endpoint {
         Endpoint::Udp { local, .. } | Endpoint::Tcp { local } => Some(local.port()),
         Endpoint::Frames { .. } | Endpoint::Echo | Endpoint::Ring => None,

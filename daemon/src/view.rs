@@ -37,11 +37,32 @@ pub struct Built {
     pub ifindexes: Vec<u32>,
     /// What was chosen where nothing was said, one sentence each.
     pub notes: Vec<String>,
-    /// What is served although it is probably not meant so.
+    /// What is served although it is probably not meant so, and networks that are not served yet.
     pub warnings: Vec<Problem>,
 }
 
-/// Builds the view of `site` on `host`.
+/// Where a site is to be served.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// The host as it is now.
+    pub host: &'a Host,
+    /// What was served last: its interfaces keep their ids, and where a network could be served
+    /// in several places, it stays where it is.
+    pub before: Option<&'a View>,
+    /// What becomes of networks that have no place on this host.
+    pub absent: Absent,
+}
+
+/// What to do about a network whose interface or address this host does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// It is an error.
+    Refuse,
+    /// It is not served yet, and a warning says so.
+    Await,
+}
+
+/// Builds the view of `site` under these circumstances.
 ///
 /// `catalogue` has all files that can be served, those of `programs` among them. `seed` makes
 /// the order of the view's tables unguessable.
@@ -50,7 +71,7 @@ pub struct Built {
 /// All problems, warnings included, in the order of the site.
 pub fn build(
     site: &Site,
-    host: &Host,
+    circumstances: Circumstances<'_>,
     catalogue: Catalogue,
     programs: &Found,
     seed: u64,
@@ -58,9 +79,9 @@ pub fn build(
     let mut problems = Vec::new();
     let mut notes = Vec::new();
     check_servers(site, &mut problems);
-    let networks = networks::resolve(site, host, &mut notes, &mut problems);
+    let networks = networks::resolve(site, circumstances, &mut notes, &mut problems);
     let profiles = profiles::compile(site, &catalogue, programs, &mut problems);
-    let machines = machines::collect(site, &networks.networks, seed, &mut problems);
+    let machines = machines::collect(site, &networks, seed, &mut problems);
     let view = View {
         interfaces: networks.interfaces,
         networks: networks.networks.into(),
@@ -95,7 +116,8 @@ pub fn build(
 /// All problems of the networks.
 pub fn networks(site: &Site, host: &Host) -> Result<Vec<Network>, Vec<Problem>> {
     let mut problems = Vec::new();
-    let resolved = networks::resolve(site, host, &mut Vec::new(), &mut problems);
+    let circumstances = Circumstances { host, before: None, absent: Absent::Refuse };
+    let resolved = networks::resolve(site, circumstances, &mut Vec::new(), &mut problems);
     if has_errors(&problems) { Err(problems) } else { Ok(resolved.networks) }
 }
 

@@ -22,6 +22,7 @@ fn host() -> Host {
         link_unicast: true,
         internal: false,
         forwards_ipv6: false,
+        part_of: None,
     };
     Host { interfaces: vec![interface] }
 }
@@ -198,7 +199,9 @@ fn a_machine_of_the_example_gets_its_script() {
     let case = example();
     let site = config::load(&case.path).expect("it is good").site;
     let (catalogue, _) = survey(EXAMPLE_FILES)(&site, Vec::new());
-    let built = view::build(&site, &host(), catalogue, &Found::default(), 0).expect("it is good");
+    let circumstances = Circumstances { host: &host(), before: None, absent: Absent::Refuse };
+    let built = view::build(&site, circumstances, catalogue, &Found::default(), 0);
+    let built = built.expect("it is good");
     let mut client = ClientIdentity::default();
     let name = "node/0c-c4-7a-00-00-17.7/boot.ipxe";
     let Resource::Document(kind) = resolve(&built.view, name, &mut client, true) else {

@@ -7,11 +7,11 @@ use sd_notify::NotifyState;
 use tokio_uring::fs::File;
 use tracing::{debug, error, info};
 
-use super::{Loop, notify};
+use super::{Loop, Phase, Wanted, notify};
 use crate::config::{self, Source};
 use crate::images::Fate;
 use crate::problem::Problem;
-use crate::serve::{Origin, Ports, Prepared, report};
+use crate::serve::{self, Origin, Prepared, report};
 use crate::site::Site;
 use crate::units::{Count, Span};
 
@@ -36,6 +36,8 @@ enum Why {
     Reload,
     /// Files have changed.
     Scan,
+    /// Interfaces or addresses have changed; files perhaps as well.
+    Links,
 }
 
 /// What came of it.
@@ -63,14 +65,14 @@ impl Loop {
                 Err(report) => {
                     refuse(&report);
                     // What was to be looked at is so still, for the site of before.
-                    if !wanted.scan {
+                    if !wanted.scan && !wanted.links {
                         return;
                     }
-                    self.scan()
+                    self.look_again(wanted)
                 }
             }
-        } else if wanted.scan {
-            self.scan()
+        } else if wanted.scan || wanted.links {
+            self.look_again(wanted)
         } else {
             return;
         };
@@ -83,8 +85,10 @@ impl Loop {
         }));
     }
 
-    fn scan(&self) -> Job {
-        Job { site: self.site.clone(), source: None, why: Why::Scan, since: super::now() }
+    /// The same site on other files or interfaces.
+    fn look_again(&self, wanted: Wanted) -> Job {
+        let why = if wanted.links { Why::Links } else { Why::Scan };
+        Job { site: self.site.clone(), source: None, why, since: super::now() }
     }
 
     /// The site as it stands in its file now, or the report of what is wrong with it.
@@ -104,6 +108,10 @@ impl Loop {
     /// Serves what was prepared, or says why not.
     pub(super) fn on_outcome(&mut self, outcome: Outcome) {
         let Outcome { job: Job { site, source, why, since }, prepared } = outcome;
+        if self.phase != Phase::Serving {
+            debug!("what has changed is left to the server that runs next");
+            return;
+        }
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(problems) if why == Why::Reload => {
@@ -115,20 +123,19 @@ impl Loop {
             }
             Err(problems) => {
                 error!(
-                    help = "the images of before are served until this is put right",
-                    "images have changed and cannot be served:\n{}",
+                    help = "what was served before is served until this is put right",
+                    "images or interfaces have changed and cannot be served:\n{}",
                     lines(self.origin.reword(problems))
                 );
                 return;
             }
         };
-        if Ports::of_site(&site, &prepared) != self.ports {
-            return refuse(
-                "interfaces, addresses or ports are not those that are open; restart to change \
-                 them",
-            );
+        if serve::transfer_sockets(&site) != serve::transfer_sockets(&self.site) {
+            return refuse("`single_port` under [tftp] takes a restart");
         }
-        if why == Why::Scan && prepared.changes.is_empty() {
+        let is_elsewhere = self.is_elsewhere(&site, &prepared);
+        let is_same = prepared.changes.is_empty() && !is_elsewhere && !self.links.is_incomplete();
+        if why != Why::Reload && is_same {
             debug!("nothing has changed");
             return;
         }
@@ -143,14 +150,17 @@ impl Loop {
         let changes = Count(prepared.changes.len() as u64, "file");
         match why {
             Why::Reload => info!("reloaded in {took}; {changes} changed"),
-            Why::Scan => info!("{changes} changed, served as of now ({})", shown(&prepared)),
+            Why::Scan | Why::Links if prepared.changes.is_empty() => {}
+            Why::Scan | Why::Links => {
+                info!("{changes} changed, served as of now ({})", shown(&prepared));
+            }
         }
         if prepared.sources != self.sources {
             self.sources = prepared.sources.clone();
             self.watch_sources();
         }
+        self.adopt(&site, prepared);
         self.site = site;
-        self.adopt(prepared.setup, prepared.roles);
         if why == Why::Reload {
             notify(&[NotifyState::Ready]);
         }

@@ -1,6 +1,6 @@
 //! Asks the kernel for links and addresses (rtnetlink(7)).
 //!
-//! Two dumps at start and at reload, answered at once: no event loop takes part.
+//! Two dumps, answered at once: no event loop takes part.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "the kernel has many attributes, and more soon"
@@ -18,24 +18,32 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+    InfoKind, InfoPortKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use reveille_core::mac::MacAddr;
-use rustix::thread::CapabilitySet;
 
 use super::{Host, HostInterface};
+use crate::privileges;
 
 /// The kernel fills at most 32 KiB of a dump at a time.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 pub(super) fn read() -> io::Result<Host> {
     let mut interfaces = BTreeMap::new();
+    let mut masters = Vec::new();
     dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), |message| {
         if let RouteNetlinkMessage::NewLink(link) = message {
+            masters.extend(master_of(&link).map(|master| (link.header.index, master)));
             interfaces.insert(link.header.index, interface_of(&link));
         }
     })?;
+    for (port, master) in masters {
+        let master = interfaces.get(&master).map(|master| master.name.clone());
+        if let Some(port) = interfaces.get_mut(&port) {
+            port.part_of = master;
+        }
+    }
     dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()), |message| {
         if let RouteNetlinkMessage::NewAddress(address) = message
             && let Some(interface) = interfaces.get_mut(&address.header.index)
@@ -93,6 +101,7 @@ fn interface_of(link: &LinkMessage) -> HostInterface {
         link_unicast: false,
         internal: false,
         forwards_ipv6: false,
+        part_of: None,
     };
     let mut kind = None;
     for attribute in &link.attributes {
@@ -115,7 +124,7 @@ fn interface_of(link: &LinkMessage) -> HostInterface {
         interface.mac = None;
     }
     interface.internal = is_internal(&interface.name, kind.as_ref());
-    interface.link_unicast = interface.mac.is_some() && may_send_frames();
+    interface.link_unicast = interface.mac.is_some() && privileges::sends_frames();
     interface.forwards_ipv6 = forwards_ipv6(&interface.name);
     interface
 }
@@ -133,10 +142,24 @@ fn is_internal(name: &str, kind: Option<&InfoKind>) -> bool {
     }
 }
 
-/// Whether packet sockets are allowed, which this process may give away later.
-fn may_send_frames() -> bool {
-    rustix::thread::capabilities(None)
-        .is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_RAW))
+/// The index of the bridge, bond or team that takes every packet of this port. The port of a
+/// routing domain (VRF) keeps its packets.
+fn master_of(link: &LinkMessage) -> Option<u32> {
+    let infos = link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::LinkInfo(infos) => Some(infos),
+        _ => None,
+    })?;
+    let is_port = infos.iter().any(|info| match info {
+        LinkInfo::PortKind(kind) => {
+            matches!(kind, InfoPortKind::Bridge | InfoPortKind::Bond | InfoPortKind::Team)
+        }
+        _ => false,
+    });
+    let master = link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Controller(master) => Some(*master),
+        _ => None,
+    });
+    master.filter(|_| is_port)
 }
 
 fn forwards_ipv6(name: &str) -> bool {

@@ -15,6 +15,7 @@ pub(crate) fn ethernet(name: &str) -> HostInterface {
         link_unicast: true,
         internal: false,
         forwards_ipv6: false,
+        part_of: None,
     }
 }
 

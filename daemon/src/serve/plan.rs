@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use reveille_core::engine::{InterfaceId, SocketId};
-use reveille_core::view::{DhcpMode, View};
+use reveille_core::view::DhcpMode;
 use reveille_runtime::{Config, InterfaceSpec, SocketPlan, TftpSpec, UdpSpec};
 
 use super::Prepared;
@@ -32,7 +32,7 @@ pub(super) fn of(site: &Site, prepared: &Prepared) -> Config {
 }
 
 /// The sockets that a site needs on the interfaces that are there.
-fn sockets(site: &Site, prepared: &Prepared) -> SocketPlan {
+pub(crate) fn sockets(site: &Site, prepared: &Prepared) -> SocketPlan {
     let view = &prepared.setup.view;
     let mut plan = SocketPlan::new();
     for (at, (interface, index)) in view.interfaces.iter().zip(&prepared.ifindexes).enumerate() {
@@ -72,32 +72,17 @@ fn sockets(site: &Site, prepared: &Prepared) -> SocketPlan {
 }
 
 /// Transfer sockets of the TFTP engine; none if it answers from its own port.
-pub(super) const fn transfer_sockets(site: &Site) -> u16 {
+pub(crate) const fn transfer_sockets(site: &Site) -> u16 {
     if site.tftp.single_port { 0 } else { TRANSFER_SOCKETS }
 }
 
 /// Leases that the DHCP engine has room for.
-pub(super) fn leases(view: &View) -> u32 {
-    let pools = view.networks.iter().flat_map(|network| &network.pools);
+pub(super) fn leases(site: &Site) -> u32 {
+    // Of all networks: some may not be there yet.
+    let pools = site.networks.iter().flat_map(|network| &network.pools);
     let addresses: u64 = pools.map(|pool| pool.size()).sum();
-    let wanted = addresses + view.machines.len() as u64;
+    let wanted = addresses + site.machines.len() as u64;
     u32::try_from(wanted.clamp(LEASES_MIN, LEASES_MAX)).unwrap_or(u32::MAX - 1)
-}
-
-/// What only a restart can change: the open sockets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ports(SocketPlan);
-
-impl Ports {
-    pub(crate) fn of(config: &Config) -> Self {
-        // Packet sockets are a means to the same end.
-        Self(SocketPlan { frames: Vec::new(), ..config.sockets.clone() })
-    }
-
-    /// The ports that `site` would need.
-    pub(crate) fn of_site(site: &Site, prepared: &Prepared) -> Self {
-        Self::of(&of(site, prepared))
-    }
 }
 
 #[cfg(test)]
@@ -105,10 +90,11 @@ mod tests {
     use std::sync::Arc;
 
     use reveille_core::mac::MacAddr;
-    use reveille_core::view::{Interface, LeaseTerms, Network, Pool, Subnet};
+    use reveille_core::view::{Interface, LeaseTerms, Network, Pool, Subnet, View};
     use reveille_runtime::Setup;
 
     use super::*;
+    use crate::site::SiteNetwork;
 
     fn network(interface: u16, last: u8, mode: DhcpMode) -> Network {
         Network {
@@ -177,10 +163,15 @@ mod tests {
 
     #[test]
     fn there_is_room_for_every_address() {
-        let mut prepared = prepared();
-        assert_eq!(leases(&prepared.setup.view), 65_536);
-        let view = Arc::get_mut(&mut prepared.setup.view).unwrap();
-        view.networks.edit()[0].pools[0].last = Ipv4Addr::new(10, 3, 0, 99);
-        assert_eq!(leases(view), 196_608 + 200);
+        let mut site = Site::default();
+        assert_eq!(leases(&site), 65_536);
+        let first = Ipv4Addr::new(10, 0, 0, 100);
+        let pool = |last| Pool::new(first, last);
+        let network = SiteNetwork {
+            pools: vec![pool(Ipv4Addr::new(10, 3, 0, 99))],
+            ..SiteNetwork::default()
+        };
+        site.networks = vec![network, SiteNetwork::default()];
+        assert_eq!(leases(&site), 196_608);
     }
 }

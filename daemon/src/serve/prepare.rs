@@ -3,21 +3,28 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use reveille_core::view::View;
 use reveille_runtime::Setup;
 
 use crate::host::Host;
 use crate::images::{Fate, Images, Sources};
+use crate::privileges;
 use crate::problem::{Place, Problem, Severity};
 use crate::programs;
 use crate::site::Site;
 use crate::timeline::{Roles, Stage};
-use crate::view;
+use crate::view::{self, Absent, Circumstances};
 
-/// All that lives as long as the server: the images.
+/// All that lives as long as the server: the images, and what they are served on.
 #[derive(Debug)]
 pub(crate) struct Stock {
     images: Images,
     seed: u64,
+    /// Whether packet sockets were allowed at the start: they are opened for this process later.
+    sends_frames: bool,
+    absent: Absent,
+    /// What is served now.
+    served: Option<Arc<View>>,
 }
 
 /// A site that can be served.
@@ -40,9 +47,11 @@ pub(crate) struct Prepared {
 }
 
 impl Stock {
-    /// Nothing yet. `seed` hides the order of tables from clients.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { images: Images::new(seed), seed }
+    /// Nothing yet. `seed` hides the order of tables from clients; `absent` says what becomes at
+    /// the start of networks that are not there. Comes before privileges are given away.
+    pub(crate) fn new(seed: u64, absent: Absent) -> Self {
+        let sends_frames = privileges::sends_frames();
+        Self { images: Images::new(seed), seed, sends_frames, absent, served: None }
     }
 
     /// Finds interfaces, boot programs and images for `site` and checks that all fits together.
@@ -55,10 +64,13 @@ impl Stock {
         site: &Site,
         is_written: impl Fn(&Path) -> bool,
     ) -> Result<Prepared, Vec<Problem>> {
-        let host = Host::read().map_err(|error| {
+        let mut host = Host::read().map_err(|error| {
             let what = format!("cannot list the interfaces of this host: {error}");
             vec![Problem::error(Place::top(), what)]
         })?;
+        for interface in &mut host.interfaces {
+            interface.link_unicast = interface.mac.is_some() && self.sends_frames;
+        }
         let found = programs::find(&site.programs)?;
         let mut named = found.files.clone();
         // What the site names wins over what was found.
@@ -66,7 +78,9 @@ impl Stock {
         let sources = Sources { root: site.images.root.clone(), named };
         let scan = self.images.scan(&sources, is_written);
         let files = scan.catalogue.len();
-        let built = view::build(site, &host, scan.catalogue, &found, self.seed);
+        let before = self.served.as_deref();
+        let circumstances = Circumstances { host: &host, before, absent: self.absent };
+        let built = view::build(site, circumstances, scan.catalogue, &found, self.seed);
         let mut built = match built {
             Ok(built) => built,
             Err(mut problems) => {
@@ -94,9 +108,11 @@ impl Stock {
         })
     }
 
-    /// What was prepared last is served now.
-    pub(crate) fn note_served(&mut self) {
+    /// What was prepared last is served now: this view. Networks may go away from now on.
+    pub(crate) fn note_served(&mut self, view: &Arc<View>) {
         self.images.note_served();
+        self.served = Some(Arc::clone(view));
+        self.absent = Absent::Await;
     }
 
     /// Unmaps images that no transfer needs any more.

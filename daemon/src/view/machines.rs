@@ -5,15 +5,16 @@ use std::fmt::Display;
 use std::hash::Hash;
 use std::net::Ipv4Addr;
 
-use reveille_core::view::{DhcpMode, Loader, Machine, MachineKey, Machines, Network, ProfileId};
+use reveille_core::view::{DhcpMode, Loader, Machine, MachineKey, Machines, ProfileId};
 
+use super::networks::Resolved;
 use crate::problem::{Place, Problem, choices};
 use crate::site::{Site, SiteMachine};
 
 /// The machines of `site`, as far as they have no problems.
 pub(super) fn collect(
     site: &Site,
-    networks: &[Network],
+    resolved: &Resolved,
     seed: u64,
     problems: &mut Vec<Problem>,
 ) -> Machines {
@@ -23,7 +24,7 @@ pub(super) fn collect(
         let place = Place::top().key("machine").index(at);
         let before = problems.len();
         check_machine(meant, &place, problems);
-        check_address(meant, networks, &place, problems);
+        check_address(site, meant, resolved, &place, problems);
         seen.check(meant, &place, problems);
         let profile = profile_of(site, meant, &place, problems);
         check_serial_alone(site, meant, profile, &place, problems);
@@ -152,13 +153,20 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
 }
 
 fn check_address(
+    site: &Site,
     meant: &SiteMachine,
-    networks: &[Network],
+    resolved: &Resolved,
     place: &Place,
     problems: &mut Vec<Problem>,
 ) {
     let Some(address) = meant.address else { return };
     let place = place.key("address");
+    let networks = &resolved.networks;
+    // A network that is not there yet may be its own.
+    let mut awaited = resolved.awaited.iter().filter_map(|at| site.networks.get(*at));
+    if awaited.any(|network| network.subnet.is_none_or(|subnet| subnet.contains(&address))) {
+        return;
+    }
     let Some(network) = networks.iter().find(|network| network.subnet.contains(address)) else {
         // Without a network the reason is told where the network is.
         if !networks.is_empty() {

@@ -6,10 +6,13 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use reveille_core::engine::InterfaceId;
-use reveille_core::view::{DhcpMode, Interface, LeaseTerms, Network, Subnet};
+use reveille_core::limits::INTERFACES_MAX;
+use reveille_core::mac::MacAddr;
+use reveille_core::view::{DhcpMode, Interface, LeaseTerms, Network, Subnet, View};
 
+use super::{Absent, Circumstances};
 use crate::host::{Host, HostInterface};
-use crate::problem::{Place, Problem, choices};
+use crate::problem::{Place, Problem, Severity, choices};
 use crate::site::{LEASE_DEFAULT, Site, SiteNetwork};
 
 /// The networks of a site, on the interfaces of a host.
@@ -18,15 +21,17 @@ pub(super) struct Resolved {
     pub(super) interfaces: Vec<Interface>,
     pub(super) ifindexes: Vec<u32>,
     pub(super) networks: Vec<Network>,
+    /// Positions in the site of networks that are not served yet.
+    pub(super) awaited: Vec<usize>,
 }
 
 pub(super) fn resolve(
     site: &Site,
-    host: &Host,
+    circumstances: Circumstances<'_>,
     notes: &mut Vec<String>,
     problems: &mut Vec<Problem>,
 ) -> Resolved {
-    let mut resolved = Resolved::default();
+    let mut resolved = Resolved::after(circumstances.before);
     let mut places = Vec::new();
     let unsaid = [SiteNetwork::default()];
     let (networks, top) = if site.networks.is_empty() {
@@ -36,10 +41,14 @@ pub(super) fn resolve(
     };
     for (at, meant) in networks.iter().enumerate() {
         let place = if site.networks.is_empty() { top.clone() } else { top.index(at) };
-        let seat = match find_seat(meant, host, &place) {
+        let seat = match find_seat(meant, circumstances, &place) {
             Ok(seat) => seat,
-            Err(problem) => {
-                problems.push(*problem);
+            Err(no_seat) => {
+                let (problem, is_awaited) = no_seat.judge(circumstances);
+                problems.push(problem);
+                if is_awaited {
+                    resolved.awaited.push(at);
+                }
                 // What does not depend on the host is checked all the same.
                 if let Some(subnet) = meant.subnet {
                     checks::check(meant, subnet, meant.server, &place, problems);
@@ -51,7 +60,7 @@ pub(super) fn resolve(
             notes.push(note);
         }
         checks::check(meant, seat.subnet, Some(seat.server), &place, problems);
-        resolved.add(meant, &seat, &place, problems);
+        resolved.add(meant, &seat, circumstances.host, &place, problems);
         places.push(place);
     }
     checks::check_neighbours(&resolved.networks, &places, problems);
@@ -86,21 +95,53 @@ fn mode(meant: &SiteNetwork) -> DhcpMode {
     meant.dhcp.unwrap_or(unsaid)
 }
 
-/// Finds the interface and address of a network: all that fit what was said, if that is one.
+/// Why a network has no seat.
+enum NoSeat {
+    /// There is none on this host now.
+    Absent(Problem),
+    /// There is more than one.
+    Ambiguous(Problem),
+    /// What was said allows for none.
+    Wrong(Problem),
+}
+
+impl NoSeat {
+    /// The problem as its reader has it, and whether the network may get its seat later.
+    fn judge(self, circumstances: Circumstances<'_>) -> (Problem, bool) {
+        let problem = match self {
+            Self::Absent(problem) if circumstances.absent == Absent::Await => problem,
+            // Who serves already does not end for an address too many.
+            Self::Ambiguous(problem) if circumstances.before.is_some() => problem,
+            Self::Absent(problem) | Self::Ambiguous(problem) | Self::Wrong(problem) => {
+                return (problem, false);
+            }
+        };
+        let help = problem.help.map_or_else(String::new, |help| format!("{help}; "));
+        let help = format!("{help}this network is served as soon as that changes");
+        (Problem { severity: Severity::Warning, help: Some(help), ..problem }, true)
+    }
+}
+
+/// Finds the interface and address of a network: all that fit what was said, if that is one, or
+/// the one that it has already.
 fn find_seat<'h>(
     meant: &SiteNetwork,
-    host: &'h Host,
+    circumstances: Circumstances<'h>,
     place: &Place,
-) -> Result<Seat<'h>, Box<Problem>> {
+) -> Result<Seat<'h>, Box<NoSeat>> {
+    let host = circumstances.host;
     let interfaces: Vec<&HostInterface> = match &meant.interface {
-        Some(name) => vec![named_interface(name, host, place)?],
+        Some(name) => {
+            let named = named_interface(name, host, place);
+            vec![named.map_err(|problem| Box::new(NoSeat::Absent(*problem)))?]
+        }
         None => host.candidates().collect(),
     };
     let relayed = !meant.relays.is_empty();
     if relayed && meant.subnet.is_none() {
         let what = "a network behind relay agents needs its subnet";
         let help = r#"add subnet = "10.1.0.0/16" (its own), since this host is not in it"#;
-        return Err(Box::new(Problem::error(place.clone(), what).help(help)));
+        return Err(Box::new(NoSeat::Wrong(Problem::error(place.clone(), what).help(help))));
     }
     let fits = |address: &Ipv4Net| {
         meant.server.is_none_or(|server| server == address.addr())
@@ -116,15 +157,29 @@ fn find_seat<'h>(
         .flat_map(|interface| interface.addresses.iter().map(move |a| (*interface, *a)))
         .filter(|(_, address)| fits(address))
         .collect();
-    match seats.as_slice() {
-        [(interface, address)] => Ok(Seat {
-            interface,
-            server: address.addr(),
-            subnet: meant.subnet.unwrap_or_else(|| address.trunc()),
-        }),
-        [] => Err(Box::new(no_seat(meant, host, &interfaces, place))),
-        several => Err(Box::new(several_seats(meant, several, place))),
-    }
+    let taken = |(interface, address): &&(&HostInterface, Ipv4Net)| {
+        is_taken(circumstances.before, &interface.name, address.addr())
+    };
+    let (interface, address) = match seats.as_slice() {
+        [seat] => *seat,
+        [] => return Err(Box::new(NoSeat::Absent(no_seat(meant, host, &interfaces, place)))),
+        several => match several.iter().filter(taken).collect::<Vec<_>>().as_slice() {
+            [seat] => **seat,
+            _ => return Err(Box::new(NoSeat::Ambiguous(several_seats(meant, several, place)))),
+        },
+    };
+    let subnet = meant.subnet.unwrap_or_else(|| address.trunc());
+    Ok(Seat { interface, server: address.addr(), subnet })
+}
+
+/// Whether a network was served at this address of this interface.
+fn is_taken(before: Option<&View>, interface: &str, address: Ipv4Addr) -> bool {
+    before.is_some_and(|view| {
+        view.networks.iter().any(|network| {
+            let known = view.interface(network.interface);
+            network.server == address && known.is_some_and(|known| *known.name == *interface)
+        })
+    })
 }
 
 fn named_interface<'h>(
@@ -139,7 +194,9 @@ fn named_interface<'h>(
         let what = format!("this host has no interface `{name}`");
         return Err(Box::new(Problem::error(place, what).help(help)));
     };
-    let (what, help) = if !interface.up {
+    let (what, help) = if let Some(master) = &interface.part_of {
+        ("is a port of another interface", format!("interface = \"{master}\" has its packets"))
+    } else if !interface.up {
         ("is switched off", format!("ip link set {name} up"))
     } else if interface.addresses.is_empty() {
         ("has no IPv4 address", format!("ip address add 10.0.0.1/24 dev {name} (your own)"))
@@ -210,10 +267,24 @@ fn list<'h>(seats: impl Iterator<Item = (&'h HostInterface, Ipv4Net)>) -> String
 }
 
 impl Resolved {
+    /// Nothing yet, but the places of the interfaces that were served before: requests that wait
+    /// and transfers that run know them by their place.
+    fn after(before: Option<&View>) -> Self {
+        let away = |known: &Interface| Interface {
+            link_unicast: false,
+            advertise_from: None,
+            ..known.clone()
+        };
+        let interfaces: Vec<Interface> =
+            before.into_iter().flat_map(|view| &view.interfaces).map(away).collect();
+        Self { ifindexes: vec![0; interfaces.len()], interfaces, ..Self::default() }
+    }
+
     fn add(
         &mut self,
         meant: &SiteNetwork,
         seat: &Seat<'_>,
+        host: &Host,
         place: &Place,
         problems: &mut Vec<Problem>,
     ) {
@@ -223,7 +294,7 @@ impl Resolved {
             let help = r#"DHCP needs Ethernet; TFTP and HTTP alone do not: dhcp = "off""#;
             problems.push(Problem::error(place.key("interface"), what).help(help));
         }
-        let interface = self.interface(meant, seat.interface);
+        let interface = self.interface(meant, seat.interface, host);
         self.networks.push(Network {
             interface,
             server: seat.server,
@@ -242,24 +313,50 @@ impl Resolved {
         });
     }
 
-    /// The id of a host's interface, which joins the view at its first use.
-    fn interface(&mut self, meant: &SiteNetwork, interface: &HostInterface) -> InterfaceId {
-        let known = self.ifindexes.iter().position(|index| *index == interface.index);
-        let at = known.unwrap_or_else(|| {
-            self.ifindexes.push(interface.index);
-            self.interfaces.push(Interface {
+    /// The id of a host's interface: that of its name, or a new one at its first use.
+    fn interface(
+        &mut self,
+        meant: &SiteNetwork,
+        interface: &HostInterface,
+        host: &Host,
+    ) -> InterfaceId {
+        let known = self.interfaces.iter().position(|known| *known.name == *interface.name);
+        let at = known.unwrap_or_else(|| self.new_place(host));
+        if self.ifindexes[at] != interface.index {
+            self.ifindexes[at] = interface.index;
+            self.interfaces[at] = Interface {
                 name: interface.name.as_str().into(),
                 mac: interface.mac.unwrap_or_default(),
                 mtu: interface.mtu,
                 link_unicast: interface.link_unicast,
                 advertise_from: None,
-            });
-            self.interfaces.len() - 1
-        });
+            };
+        }
         let advertise = meant.advertise.unwrap_or(!interface.forwards_ipv6);
         if advertise && meant.relays.is_empty() {
             self.interfaces[at].advertise_from = interface.advertise_address();
         }
         InterfaceId(u16::try_from(at).unwrap_or(u16::MAX))
+    }
+
+    /// A place that no interface has: behind all others, or, when there have been very many, that
+    /// of one whose name this host has not any more.
+    fn new_place(&mut self, host: &Host) -> usize {
+        let is_free = |at: &usize| {
+            self.ifindexes[*at] == 0 && host.interface(&self.interfaces[*at].name).is_none()
+        };
+        let is_full = self.interfaces.len() >= INTERFACES_MAX;
+        let free = is_full.then(|| (0..self.interfaces.len()).find(is_free)).flatten();
+        free.unwrap_or_else(|| {
+            self.ifindexes.push(0);
+            self.interfaces.push(Interface {
+                name: Box::default(),
+                mac: MacAddr::default(),
+                mtu: 0,
+                link_unicast: false,
+                advertise_from: None,
+            });
+            self.interfaces.len() - 1
+        })
     }
 }

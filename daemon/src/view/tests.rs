@@ -21,6 +21,7 @@ fn interface(name: &str, index: u32, addresses: &[&str]) -> HostInterface {
         link_unicast: true,
         internal: false,
         forwards_ipv6: false,
+        part_of: None,
     }
 }
 
@@ -75,7 +76,11 @@ fn site(network: SiteNetwork) -> Site {
 }
 
 fn build_on(site: &Site, host: &Host) -> Result<Built, Vec<Problem>> {
-    build(site, host, catalogue(), &programs(), 1)
+    build_in(site, Circumstances { host, before: None, absent: Absent::Refuse })
+}
+
+fn build_in(site: &Site, circumstances: Circumstances<'_>) -> Result<Built, Vec<Problem>> {
+    build(site, circumstances, catalogue(), &programs(), 1)
 }
 
 /// All problems, one a line, advice below.
