@@ -9,6 +9,7 @@ mod golden;
 mod hostile;
 mod http;
 mod lifecycle;
+mod links;
 mod sim;
 mod site;
 mod storm;

@@ -349,3 +349,96 @@ fn what_only_ipxe_tells_is_of_no_use_before_it() {
     ];
     insta::assert_snapshot!(problems(&site));
 }
+
+#[test]
+fn a_network_that_is_not_there_is_awaited() {
+    let named =
+        |name: &str| SiteNetwork { interface: Some(name.to_owned()), ..SiteNetwork::default() };
+    let relayed = SiteNetwork {
+        relays: vec!["10.9.0.1".parse().expect("an address")],
+        ..SiteNetwork::default()
+    };
+    let mut site = site(named("eno7"));
+    site.networks.push(named("eno1"));
+    // Its network may be the one that is not there.
+    site.machines = vec![SiteMachine {
+        address: Some("10.99.0.17".parse().expect("an address")),
+        ..machine(1)
+    }];
+    let host = host();
+    let circumstances = Circumstances { host: &host, before: None, absent: Absent::Await };
+    let built = build_in(&site, circumstances).expect("the other is served");
+    assert_eq!(built.view.networks.len(), 1);
+    assert_eq!(built.warnings.len(), 1);
+    assert_eq!(built.warnings[0].severity, Severity::Warning);
+    assert_eq!(built.warnings[0].what, "this host has no interface `eno7`");
+    let help = built.warnings[0].help.as_deref().expect("advice");
+    assert!(help.ends_with("this network is served as soon as that changes"), "{help}");
+    // What can never be served is an error all the same.
+    site.networks.push(relayed);
+    let problems = build_in(&site, circumstances).expect_err("a subnet is missing");
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+    assert_eq!(errors.count(), 1);
+}
+
+#[test]
+fn interfaces_keep_their_places_and_networks_their_addresses() {
+    let network = |subnet: &str| SiteNetwork {
+        subnet: Some(subnet.parse().expect("a subnet")),
+        ..SiteNetwork::default()
+    };
+    let mut site = site(network("10.20.0.0/16"));
+    site.networks.push(network("10.30.0.0/16"));
+    let mut host = host();
+    host.interfaces.push(interface("eno2", 3, &["10.30.0.2/16"]));
+    let circumstances = Circumstances { host: &host, before: None, absent: Absent::Await };
+    let first = build_in(&site, circumstances).expect("both are there").view;
+
+    // The first goes away; the second has an address more.
+    let second = interface("eno2", 3, &["10.30.0.1/16", "10.30.0.2/16"]);
+    let host = Host { interfaces: vec![second.clone()] };
+    let circumstances = Circumstances { host: &host, before: Some(&first), ..circumstances };
+    let built = build_in(&site, circumstances).expect("one is left");
+    assert_eq!(built.ifindexes, [0, 3]);
+    let left = &built.view.networks[0];
+    assert_eq!((left.interface.0, left.server), (1, "10.30.0.2".parse().expect("an address")));
+    let away = &built.view.interfaces[0];
+    assert_eq!((&*away.name, away.link_unicast, away.advertise_from), ("eno1", false, None));
+
+    // It comes back as another device, and one more has come.
+    let back = interface("eno1", 9, &["10.20.0.2/16"]);
+    let third = interface("eno3", 4, &["10.40.0.2/16"]);
+    site.networks.push(network("10.40.0.0/16"));
+    let host = Host { interfaces: vec![second, third, back] };
+    let before = built.view;
+    let circumstances = Circumstances { host: &host, before: Some(&before), ..circumstances };
+    let built = build_in(&site, circumstances).expect("all are there");
+    assert_eq!(built.ifindexes, [9, 3, 4]);
+    assert!(built.view.interfaces[0].link_unicast);
+}
+
+#[test]
+fn too_many_addresses_at_the_start_are_an_error_and_later_a_warning() {
+    let site = site(SiteNetwork::default());
+    let two = Host { interfaces: vec![interface("eno1", 2, &["10.20.0.2/16", "10.30.0.2/16"])] };
+    let circumstances = Circumstances { host: &two, before: None, absent: Absent::Await };
+    build_in(&site, circumstances).expect_err("which one is it?");
+    let nothing = View::default();
+    let circumstances = Circumstances { before: Some(&nothing), ..circumstances };
+    let built = build_in(&site, circumstances).expect("it is not served");
+    assert!(built.view.networks.is_empty());
+    assert!(built.warnings[0].what.contains("several addresses"), "{:?}", built.warnings);
+}
+
+#[test]
+fn a_port_of_a_bridge_is_served_by_its_bridge() {
+    let port = HostInterface { part_of: Some("br0".to_owned()), ..interface("eno1", 2, &[]) };
+    let host = Host { interfaces: vec![port, interface("br0", 3, &["10.20.0.2/16"])] };
+    let named =
+        |name: &str| SiteNetwork { interface: Some(name.to_owned()), ..SiteNetwork::default() };
+    let problems = build_on(&site(named("eno1")), &host).expect_err("it has no packets");
+    assert_eq!(problems[0].what, "interface `eno1` is a port of another interface");
+    assert_eq!(problems[0].help.as_deref(), Some("interface = \"br0\" has its packets"));
+    let built = build_on(&site(SiteNetwork::default()), &host).expect("the bridge");
+    assert_eq!(built.ifindexes, [3]);
+}

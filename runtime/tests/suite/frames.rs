@@ -103,7 +103,7 @@ fn ipv4(payload: &[u8]) -> Vec<u8> {
 }
 
 /// A packet socket of the test, with link-layer headers, that takes every protocol.
-fn tap(name: &str) -> Socket {
+pub(crate) fn tap(name: &str) -> Socket {
     let every = Protocol::from(i32::from((libc::ETH_P_ALL as u16).to_be()));
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(every)).unwrap();
     let address = libc::sockaddr_ll {
@@ -124,7 +124,7 @@ fn tap(name: &str) -> Socket {
     socket
 }
 
-fn send(tap: &Socket, from: MacAddr, to: MacAddr, protocol: u16, packet: &[u8]) {
+pub(crate) fn send(tap: &Socket, from: MacAddr, to: MacAddr, protocol: u16, packet: &[u8]) {
     let frame = [&to.0[..], &from.0, &protocol.to_be_bytes(), packet].concat();
     assert_eq!(tap.send(&frame).unwrap(), frame.len());
 }
@@ -209,9 +209,12 @@ fn router_discovery_is_seen_in_both_directions_and_nothing_else() {
         let (server, seen) = start(Vec::new());
         let (ours, theirs) = (tap("server0"), tap("client0"));
         let multicast = MacAddr([0x33, 0x33, 0, 0, 0, 2]);
-        // Neighbour discovery, a version that lies, and another protocol pass by.
+        // Neighbour discovery and another protocol pass by.
         send(&theirs, CLIENT, multicast, libc::ETH_P_IPV6 as u16, &icmp6(135));
         send(&theirs, CLIENT, multicast, libc::ETH_P_IP as u16, &icmp6(133));
+        // So does what belongs to a VLAN, which is an interface of its own.
+        let tagged = [&[0, 20, 0x86, 0xdd][..], &icmp6(133)].concat();
+        send(&theirs, CLIENT, multicast, 0x8100, &tagged);
         send(&theirs, CLIENT, multicast, libc::ETH_P_IPV6 as u16, &icmp6(133));
         let first = seen.recv_timeout(PATIENCE).unwrap();
         assert_eq!(first, (CLIENT, false, icmp6(133)));

@@ -6,6 +6,7 @@ mod datagrams;
 mod frames;
 mod images;
 mod kit;
+mod links;
 mod namespace;
 mod packets;
 mod privileges;
