@@ -100,7 +100,7 @@ fn the_example_shows_every_key() {
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             // Switched off by a mark: a table or a key with its value.
-            Some(off) if off.starts_with("[[") || off.split_whitespace().nth(1) == Some("=") => off,
+            Some(off) if off.starts_with('[') || off.split_whitespace().nth(1) == Some("=") => off,
             _ => line,
         })
         .collect::<Vec<_>>()
