@@ -85,11 +85,16 @@ fn directives(
             format!("{whence} is {text:?}: expected a level (error, warn, info, debug, trace)")
         })
     };
+    // What the embedded database says of its files is told in words of ours where it matters.
+    let quiet = |filter: EnvFilter| -> anyhow::Result<EnvFilter> {
+        Ok(filter.add_directive("fjall=off".parse()?).add_directive("lsm_tree=off".parse()?))
+    };
     match (variable, verbosity, configured) {
         (Some(text), _, _) if !text.is_empty() => parse(text, VARIABLE),
-        (_, 0, Some(text)) => parse(text, "log.level"),
-        (_, 0, None) => parse("info", ""),
-        (_, 1, _) => parse("info,reveille=debug,reveille_runtime=debug", ""),
+        (_, 0, Some(text)) if text.contains("fjall") => parse(text, "log.level"),
+        (_, 0, Some(text)) => parse(text, "log.level").and_then(quiet),
+        (_, 0, None) => parse("info", "").and_then(quiet),
+        (_, 1, _) => parse("info,reveille=debug,reveille_runtime=debug", "").and_then(quiet),
         (_, _, _) => parse("debug,reveille=trace,reveille_runtime=trace", ""),
     }
 }
