@@ -54,7 +54,7 @@ fn main() -> anyhow::Result<()> {
     let clocks = Clocks::read();
     let mut dhcp =
         Dhcp4Server::new(Dhcp4Config { leases_max: leases, seed: 1, ..Dhcp4Config::default() });
-    let loaded = load::load(&disk, &View::default(), clocks, |binding| {
+    let loaded = load::load(&disk.reader(), &View::default(), clocks, |binding| {
         dhcp.restore(binding, clocks.monotonic)
     })?;
     writeln!(out, "{loaded}: opened after {opened:?}, loaded after {:?}", begin.elapsed())?;

@@ -268,8 +268,8 @@ mod tests {
         let text = |variable, verbosity, configured| {
             directives(variable, verbosity, configured).unwrap().to_string()
         };
-        assert_eq!(text(None, 0, None), "info");
-        assert_eq!(text(None, 0, Some("warn")), "warn");
+        assert_eq!(text(None, 0, None), "lsm_tree=off,fjall=off,info");
+        assert_eq!(text(None, 0, Some("warn")), "lsm_tree=off,fjall=off,warn");
         assert!(text(None, 1, Some("warn")).contains("reveille=debug"));
         assert_eq!(text(Some("error"), 2, Some("warn")), "error");
         for nonsense in ["reveille=loud", "loud", "info,loud"] {

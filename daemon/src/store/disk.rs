@@ -389,8 +389,9 @@ fn open(folder: &Path) -> Result<Handles, StoreError> {
             .cache_size(CACHE_BYTES)
             .journal_compression(CompressionType::None)
             .max_journaling_size(JOURNAL_BYTES)
-            // Two would wait for each other busily.
-            .worker_threads(1)
+            // One that writes what is in memory out while another merges: what waits in memory is
+            // in the log as well, and a long log makes a slow start.
+            .worker_threads(2)
             .manual_journal_persist(true)
             .open()?;
         let leases = database.keyspace("leases", || {
