@@ -2,7 +2,7 @@
 //! what an engine sends becomes a message in a send slot.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -11,11 +11,13 @@ use reveille_core::engine::{
 };
 use reveille_core::image::ImageId;
 use reveille_core::limits;
-use reveille_core::mac::MacAddr;
 use reveille_core::table::{Handle, Slab};
 use reveille_core::time::Instant;
 
 use self::interfaces::Interfaces;
+use self::message::{
+    ADDRESS_BYTES, CONTROL_BYTES, ReceivedMessage, inet_address, link_address, packet_info,
+};
 use crate::buffers::pinned::PinnedImages;
 use crate::buffers::receive::{Filled, ReceiveBuffers};
 use crate::buffers::send::{Parts, SendSlots};
@@ -27,6 +29,7 @@ use crate::sockets::{OpenSocket, Purpose, ShardSockets};
 use crate::token::{Kind, Token};
 
 mod interfaces;
+mod message;
 
 /// Sockets, receive buffers and send slots for packets.
 #[derive(Debug)]
@@ -461,72 +464,6 @@ const fn receive_token(handle: Handle) -> Token {
     Token::new(Kind::Receive, handle.slot, handle.generation)
 }
 
-/// What the kernel put into a buffer: a header, then address and control data in the room that
-/// the template leaves for them, then the payload.
-struct ReceivedMessage<'b> {
-    name: &'b [u8],
-    control: &'b [u8],
-    payload: &'b [u8],
-}
-
-impl<'b> ReceivedMessage<'b> {
-    /// Takes a buffer apart; nothing if something did not fit into it.
-    fn parse(buffer: &'b [u8]) -> Option<Self> {
-        let (header, rest) = buffer.split_at_checked(HEADER_BYTES)?;
-        let (name, rest) = rest.split_at_checked(ADDRESS_BYTES)?;
-        let (control, payload) = rest.split_at_checked(CONTROL_BYTES)?;
-        let field = |index: usize| {
-            let bytes = header.get(index * 4..)?.first_chunk()?;
-            Some(u32::from_ne_bytes(*bytes) as usize)
-        };
-        let [name_len, control_len, payload_len, flags] =
-            [field(0)?, field(1)?, field(2)?, field(3)?];
-        let cut = (libc::MSG_TRUNC | libc::MSG_CTRUNC) as usize;
-        Some(Self {
-            name: name.get(..name_len)?,
-            control: control.get(..control_len)?,
-            payload: payload.get(..payload_len).filter(|_| flags & cut == 0)?,
-        })
-    }
-}
-
-/// Interface and destination address out of `IP_PKTINFO`.
-struct PacketInfo {
-    interface: u32,
-    destination: Ipv4Addr,
-}
-
-fn packet_info(mut control: &[u8]) -> Option<PacketInfo> {
-    // Ends: each round takes a control message away, and none is empty.
-    loop {
-        let (header, data) = control.split_at_checked(size_of::<libc::cmsghdr>())?;
-        let len = usize::from_ne_bytes(*header.first_chunk()?);
-        let level = i32::from_ne_bytes(*header.get(8..)?.first_chunk()?);
-        let kind = i32::from_ne_bytes(*header.get(12..)?.first_chunk()?);
-        if (level, kind) == (libc::IPPROTO_IP, libc::IP_PKTINFO) {
-            let interface = u32::from_ne_bytes(*data.first_chunk()?);
-            let destination = *data.get(8..)?.first_chunk::<4>()?;
-            return Some(PacketInfo { interface, destination: Ipv4Addr::from(destination) });
-        }
-        control = control.get(len.max(header.len()).next_multiple_of(8)..)?;
-    }
-}
-
-fn inet_address(name: &[u8]) -> Option<SocketAddrV4> {
-    let family = u16::from_ne_bytes(*name.first_chunk()?);
-    let port = u16::from_be_bytes(*name.get(2..)?.first_chunk()?);
-    let address = *name.get(4..)?.first_chunk::<4>()?;
-    let is_inet = family == libc::AF_INET as u16;
-    is_inet.then(|| SocketAddrV4::new(Ipv4Addr::from(address), port))
-}
-
-/// The sender's station, and whether that is this host.
-fn link_address(name: &[u8]) -> Option<(MacAddr, bool)> {
-    let [kind, len] = *name.get(10..)?.first_chunk()?;
-    let address = *name.get(12..)?.first_chunk::<6>()?;
-    (len == 6).then_some((MacAddr(address), kind == libc::PACKET_OUTGOING))
-}
-
 fn zeroed_header() -> Box<libc::msghdr> {
     Box::new(libc::msghdr {
         msg_name: std::ptr::null_mut(),
@@ -553,20 +490,8 @@ const BUFFERS: u16 = 512;
 /// Bytes of a receive buffer: an Ethernet frame's packet with addresses and control data.
 const BUFFER_BYTES: usize = 2048;
 
-/// Size of the kernel's header (`struct io_uring_recvmsg_out`).
-const HEADER_BYTES: usize = 16;
-
-/// Room for the sender: a `sockaddr_in` or `sockaddr_ll`, in whole words.
-const ADDRESS_BYTES: usize = 24;
-
-/// Room for one `in_pktinfo`.
-const CONTROL_BYTES: usize = 32;
-
 /// The part of the send slots that the engine with the large packets leaves to the other.
 const RESERVED_SHARE: usize = 8;
 
 /// Pieces of one send: a head and a body for each datagram of a split.
 const IOVECS: usize = limits::SPLIT_SEGMENTS_MAX as usize * 2;
-
-#[cfg(test)]
-mod tests;
