@@ -145,6 +145,15 @@ impl TimerWheel {
         None
     }
 
+    /// Lets time begin anew.
+    ///
+    /// # Panics
+    /// If a timer runs.
+    pub(crate) fn rewind(&mut self) {
+        assert!(self.is_empty(), "timers run in the time for which they were armed");
+        self.tick = 0;
+    }
+
     /// Number of timers that run.
     pub const fn len(&self) -> u32 {
         self.len

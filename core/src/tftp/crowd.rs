@@ -67,6 +67,7 @@ impl TftpServer {
     fn begin(&mut self, slot: u32, now: Instant) {
         let session = self.sessions.at_mut(slot).expect("only live sessions begin");
         session.begin(now);
+        self.running.open(slot);
         let (protocol, name) = (Protocol::Tftp, session.subject.name);
         let (mac, address) = (session.subject.mac, session.path.client.ip());
         let (bytes, waited) = (session.content().len, now - session.started());

@@ -9,7 +9,7 @@ use super::guard::{Guard, check_addresses};
 use super::refusal::{Refusal, RefusalQueue};
 use super::session::{Path, Session, Source, Verdict};
 use super::sources::Sources;
-use super::turns::FairRing;
+use super::turns::Turns;
 use crate::document::pool::DocumentPool;
 use crate::engine::{Datagram, Discard, Engine, Origin, Output, SendError, SocketId, Transmit};
 use crate::event::{Client, Event, EventKind, EventQueue, Outcome, Protocol};
@@ -66,7 +66,7 @@ pub struct TftpServer {
     pub(super) hash: KeyedHash,
     /// Sessions with output whose client has acknowledged something. They go first: firmware
     /// waits seconds for a first packet, and gives up quickly in the middle.
-    running: FairRing,
+    pub(super) running: Turns,
     /// Sessions with output that have not been acknowledged yet.
     beginning: ReadyRing,
     /// Who may begin.
@@ -109,7 +109,7 @@ impl TftpServer {
             sessions: Slab::new(config.transfers),
             index: ChainIndex::new(config.transfers),
             hash: KeyedHash::new(&mut rng),
-            running: FairRing::new(config.transfers),
+            running: Turns::new(config.transfers),
             beginning: ReadyRing::new(config.transfers),
             admission: Admission::new(config.transfers, config.room_bytes),
             unconfirmed: ReadyRing::new(config.transfers),
@@ -278,11 +278,11 @@ impl TftpServer {
         let client = self.sessions.at(slot).expect("only a live session ends").path.client;
         self.index.remove(self.place_of(client), slot);
         let session = self.sessions.remove(handle).expect("only a live session ends");
-        self.running.forget(slot);
         self.paces[slot as usize] = Pace::default();
         self.beginning.remove(slot);
         self.admission.unqueue(slot);
         if !session.is_waiting() {
+            self.running.close(slot);
             self.admission.leave(session.window_bytes());
         }
         self.unconfirmed.remove(slot);
@@ -449,8 +449,9 @@ impl Engine for TftpServer {
         let session = self.sessions.at_mut(slot).expect("only live sessions have output");
         let datagrams = session.poll_output(head, &self.documents, limits, now, &mut self.rng);
         let route = session.path.route();
-        self.running.charge(slot, datagrams.split.map_or(1, |split| split.segments));
-        self.spend(slot, datagrams.body.map_or(0, |span| span.len), now);
+        let body_bytes = datagrams.body.map_or(0, |span| span.len);
+        self.running.charge(slot, u32::from(datagrams.head_len) + body_bytes, session.pace());
+        self.spend(slot, body_bytes, now);
         self.settle(slot, now);
         Some(Output::Transmit(Transmit {
             route,

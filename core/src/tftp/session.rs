@@ -33,6 +33,7 @@ use core::time::Duration;
 
 use super::options::Granted;
 use super::round_trip::{EarlyWaits, RoundTrip};
+use super::turns::Pace;
 use super::window::{Ack, Burst, Window};
 use crate::document::pool::{DocumentId, DocumentPool};
 use crate::engine::{Discard, InterfaceId, Route, SocketId, Split};
@@ -479,6 +480,11 @@ impl Session {
     pub(super) fn window_bytes(&self) -> u64 {
         let window = u64::from(self.granted.window_blocks) * u64::from(self.granted.block_bytes);
         window.min(self.content.len)
+    }
+
+    /// How it goes on, as far as others are concerned.
+    pub(super) const fn pace(&self) -> Pace {
+        if self.granted.window_blocks == 1 { Pace::Lockstep } else { Pace::Windows }
     }
 
     /// What is sent.

@@ -3,152 +3,142 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
-use crate::limits::SPLIT_SEGMENTS_MAX;
-use crate::table::ReadyRing;
+use crate::table::{TICK, TimerWheel};
+use crate::time::Instant;
 
-/// Sessions with output, served in turn.
+/// Transfers with output, in the order of what they have been sent.
 ///
-/// A client with a window takes many blocks in one turn, since one send of many is far cheaper
-/// than many sends. It pays for that: for every four blocks beyond the first it lets one turn
-/// pass, as long as somebody without debts waits. So while the server is the bottleneck, a client
-/// with a large window gets four times as many bytes as one in lockstep, not sixty-four times. To
-/// the byte it would be fair to have it pay for each block; but firmware with a large window has
-/// no more patience than other firmware, and the last block of a window would come too late.
+/// Each transfer has an account, and whoever has the least in it goes next. Blocks of whatever
+/// size and windows of whatever width are put down by their bytes, so transfers that begin
+/// together go on together: a window gets many blocks in one turn, since one send of many is far
+/// cheaper than many sends, and then lets others pass.
+///
+/// A client in lockstep has one block under way and pays for each with a round trip, so a crowd of
+/// wide windows makes it slow even where bytes are shared equally; some of it (Raspberry Pi) has
+/// half a minute for a file, however large. So its bytes count for a quarter, which costs windows
+/// little: they get all that clients in lockstep cannot take.
 #[derive(Debug)]
-pub(super) struct FairRing {
-    ring: ReadyRing,
-    /// Turns that a session has to let pass.
-    debts: Box<[u16]>,
-    /// Sessions in the ring that have no debts.
-    free: u32,
+pub(super) struct Turns {
+    /// The line. Its time is bytes: a wheel keeps any order of numbers that only grow.
+    line: TimerWheel,
+    /// What each transfer has been sent, in units of the line.
+    accounts: Box<[Units]>,
+    /// The account of whoever had the last turn. A new transfer begins with as much, as if it had
+    /// been there all the time.
+    current: Units,
+    /// Transfers with an account.
+    members: u64,
 }
 
-impl FairRing {
+/// How a transfer's bytes count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// One block at a time.
+    Lockstep,
+    /// Windows of several blocks.
+    Windows,
+}
+
+/// Quarters of bytes.
+type Units = u64;
+
+impl Turns {
     /// Room for the slots below `capacity`.
     pub(super) fn new(capacity: u32) -> Self {
-        let debts = vec![0; capacity as usize].into_boxed_slice();
-        Self { ring: ReadyRing::new(capacity), debts, free: 0 }
+        let accounts = vec![0; capacity as usize].into_boxed_slice();
+        Self { line: TimerWheel::new(capacity), accounts, current: 0, members: 0 }
     }
 
-    /// Puts `slot` at the end unless it stands in the ring already.
+    /// Opens an account for a new transfer in `slot`.
+    pub(super) fn open(&mut self, slot: u32) {
+        assert!(!self.contains(slot), "who is new does not stand in line");
+        self.accounts[slot as usize] = self.current;
+        self.members += 1;
+    }
+
+    /// Closes the account in `slot`.
+    pub(super) fn close(&mut self, slot: u32) {
+        assert!(self.members > 0, "what is closed was opened");
+        self.members -= 1;
+        self.remove(slot);
+        if self.members == 0 {
+            self.current = 0;
+            self.line.rewind();
+        }
+    }
+
+    /// Puts `slot` in line unless it stands there already.
     pub(super) fn push(&mut self, slot: u32) {
-        if self.ring.push(slot) {
-            self.free += u32::from(self.debts[slot as usize] == 0);
+        if self.contains(slot) {
+            return;
         }
+        let apart_max = CROWD_APART_MAX / self.members.max(1);
+        let account = &mut self.accounts[slot as usize];
+        *account =
+            (*account).clamp(self.current.saturating_sub(apart_max), self.current + apart_max);
+        self.line.arm(slot, place_of(*account));
     }
 
-    /// Takes `slot` out if it stands in the ring.
+    /// Takes `slot` out if it stands in line.
     pub(super) fn remove(&mut self, slot: u32) {
-        if self.ring.remove(slot) {
-            self.free -= u32::from(self.debts[slot as usize] == 0);
-        }
+        self.line.cancel(slot);
     }
 
-    /// Takes the next one, of those without debts if there are any within reach.
+    /// Takes whoever has been sent least.
     pub(super) fn pop(&mut self) -> Option<u32> {
-        let mut passes = 0;
-        // Ends: after so many passes whoever is first is served, debts or not.
-        while passes < PASSES_MAX && self.free > 0 {
-            let slot = self.ring.first()?;
-            let debt = &mut self.debts[slot as usize];
-            if *debt == 0 {
-                break;
-            }
-            *debt -= 1;
-            self.free += u32::from(*debt == 0);
-            self.ring.pop();
-            self.ring.push(slot);
-            passes += 1;
+        if self.line.is_empty() {
+            return None;
         }
-        let slot = self.ring.pop()?;
-        self.free -= u32::from(self.debts[slot as usize] == 0);
+        let slot = self.line.pop_expired(END).expect("somebody stands in line");
+        self.current = self.current.max(self.accounts[slot as usize]);
         Some(slot)
     }
 
-    /// Has `slot`, which does not stand in the ring, pay for `blocks` in one turn.
-    pub(super) fn charge(&mut self, slot: u32, blocks: u16) {
-        assert!(!self.ring.contains(slot), "whoever sends does not wait");
-        let debt = &mut self.debts[slot as usize];
-        *debt = debt.saturating_add(blocks.saturating_sub(1) / BLOCKS_PER_TURN).min(DEBT_MAX);
-    }
-
-    /// Whoever has `slot` next begins without debts.
-    pub(super) fn forget(&mut self, slot: u32) {
-        self.remove(slot);
-        self.debts[slot as usize] = 0;
+    /// Puts `bytes` down to `slot`, which does not stand in line.
+    pub(super) fn charge(&mut self, slot: u32, bytes: u32, pace: Pace) {
+        assert!(!self.contains(slot), "whoever sends does not wait");
+        let units = match pace {
+            Pace::Lockstep => u64::from(bytes),
+            Pace::Windows => u64::from(bytes) * LOCKSTEP_SHARE,
+        };
+        self.accounts[slot as usize] += units;
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.ring.is_empty()
+        self.line.is_empty()
+    }
+
+    fn contains(&self, slot: u32) -> bool {
+        self.line.deadline(slot).is_some()
     }
 }
 
-/// Sessions that one turn looks at. Where more stand in a row with debts, those behind them wait
-/// a little longer than is fair.
-const PASSES_MAX: u32 = 64;
+/// Where in the line an account stands.
+fn place_of(account: Units) -> Instant {
+    let ticks = account / UNITS_PER_TICK;
+    Instant::from_nanos(ticks.saturating_mul(TICK_NANOS))
+}
 
-/// Debts of two of the longest sends: what is sent while nobody else wants to is soon forgiven.
-const DEBT_MAX: u16 = 2 * SPLIT_SEGMENTS_MAX / BLOCKS_PER_TURN;
+/// No place is later. The line begins anew whenever nobody has an account; else it ends after 2⁵⁰
+/// units, which take a shard three days that sends 1 GB/s to each client, and goes round from then
+/// on.
+const END: Instant = Instant::from_nanos(u64::MAX);
 
-/// Blocks that a turn pays for.
-const BLOCKS_PER_TURN: u16 = 4;
+/// Bytes in lockstep for which a window's one is put down.
+const LOCKSTEP_SHARE: u64 = 4;
+
+/// Accounts that differ by less count as equal.
+const UNITS_PER_TICK: u64 = 64;
+
+/// One tick of the line.
+#[expect(clippy::cast_possible_truncation, reason = "a tick is a millisecond")]
+const TICK_NANOS: u64 = TICK.as_nanos() as u64;
+
+/// How much accounts differ at most, all of them together. Whoever was slow by itself, and could
+/// have had more, may not have it all at once later; and whoever is ahead is not kept waiting for
+/// ever, for firmware with wide windows has no more patience than other firmware: 256 MiB take a
+/// second or two, where a crowd is that large.
+const CROWD_APART_MAX: Units = 256 << 20;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Serves `lockstep` sessions that send one block a turn and `windowed` ones that send
-    /// `burst`, and tells the blocks of the one that got least and of the one that got most.
-    fn shares(lockstep: u32, windowed: u32, burst: u16, turns: u32) -> (u64, u64) {
-        let count = lockstep + windowed;
-        let mut ring = FairRing::new(count);
-        let mut blocks = vec![0_u64; count as usize];
-        for slot in 0..count {
-            ring.push(slot);
-        }
-        for _ in 0..turns {
-            let slot = ring.pop().expect("all want to send");
-            let sent = if slot < lockstep { 1 } else { burst };
-            blocks[slot as usize] += u64::from(sent);
-            ring.charge(slot, sent);
-            ring.push(slot);
-        }
-        let least = blocks.iter().min().expect("there are sessions");
-        let most = blocks.iter().max().expect("there are sessions");
-        (*least, *most)
-    }
-
-    #[test]
-    fn windows_get_a_few_times_as_much_as_lockstep() {
-        for (lockstep, windowed, burst) in [(10, 10, 44), (50, 3, 16), (100, 60, 4), (1, 20, 44)] {
-            let (least, most) = shares(lockstep, windowed, burst, 20_000);
-            let fair = 4 * least + u64::from(3 * burst);
-            assert!(most <= fair + fair / 8, "{burst}: from {least} to {most} blocks");
-        }
-    }
-
-    #[test]
-    fn among_equals_turns_go_round() {
-        let mut ring = FairRing::new(3);
-        for slot in 0..3 {
-            ring.push(slot);
-        }
-        for turn in 0..300 {
-            assert_eq!(ring.pop(), Some(turn % 3));
-            ring.charge(turn % 3, 44);
-            ring.push(turn % 3);
-        }
-    }
-
-    #[test]
-    fn who_leaves_takes_its_debts_along() {
-        let mut ring = FairRing::new(2);
-        ring.charge(0, 44);
-        ring.push(0);
-        ring.forget(0);
-        assert!(ring.is_empty());
-        ring.push(0);
-        ring.push(1);
-        assert_eq!([ring.pop(), ring.pop(), ring.pop()], [Some(0), Some(1), None]);
-    }
-}
+mod tests;

@@ -135,9 +135,9 @@ fn a_connection_that_breaks_while_it_waits_leaves_the_line() {
 fn rates_hold_for_each_and_for_all() {
     let rate = ByteRate::new(1_000_000);
     for (rates, count, expected) in [
-        (Rates { client: rate, total: None }, 1, 600_000),
-        (Rates { client: rate, total: None }, 4, 2_400_000),
-        (Rates { total: rate, client: None }, 4, 600_000),
+        (Rates { client: rate, total: None }, 1, 10_000_000),
+        (Rates { client: rate, total: None }, 4, 40_000_000),
+        (Rates { total: rate, client: None }, 4, 10_000_000),
     ] {
         let mut world = World::new(CONNECTIONS);
         world.view.http = rates;
@@ -146,16 +146,17 @@ fn rates_hold_for_each_and_for_all() {
             world.send(*slot, &get("/huge.iso", &[])).unwrap();
         }
         let start = world.now;
-        while world.now < start + Duration::from_millis(600) {
+        while world.now < start + Duration::from_secs(10) {
             let due = world.server.poll_timeout().expect("somebody waits");
             world.advance((due - world.now).max(Duration::from_micros(100)));
         }
         let bytes: Vec<_> = slots.iter().map(|slot| world.peers[slot].received.len()).collect();
         let sum: usize = bytes.iter().sum();
-        // Two pieces at the beginning and the end.
-        let slack = expected / 20 + 2 * limits::STREAM_CHUNK_BYTES as usize;
-        assert!(sum.abs_diff(expected) < slack, "{sum} bytes, {expected} were to come");
+        // Three parts of a thousand more: heads, and the first and last pieces.
+        let most_at_all = expected + expected / 250;
+        assert!((expected..most_at_all).contains(&sum), "{sum} bytes, {expected} were to come");
+        // Two pieces of what a rate lets out at once.
         let (least, most) = (bytes.iter().min().unwrap(), bytes.iter().max().unwrap());
-        assert!(most - least <= 200_000, "{bytes:?}");
+        assert!(most - least <= 33_000, "{bytes:?}");
     }
 }
