@@ -39,7 +39,8 @@ pub trait Engine {
         view: &View,
     ) -> Result<(), Discard>;
 
-    /// Lets all deadlines up to `now` expire. Early and spurious calls do nothing.
+    /// Lets deadlines up to `now` expire, a bounded number of them: while there are more,
+    /// [`Engine::poll_timeout`] stays in the past. Early and spurious calls do nothing.
     fn handle_timeout(&mut self, now: Instant);
 
     /// Writes the head of the next output into `head`, or says that there is none for now.
@@ -51,6 +52,12 @@ pub trait Engine {
     /// Takes the oldest event. Events that nobody takes are overwritten and counted as lost.
     #[must_use]
     fn poll_event(&mut self) -> Option<Event>;
+
+    /// Events that were overwritten since the start; an engine may have room for all.
+    #[must_use]
+    fn events_lost(&self) -> u64 {
+        0
+    }
 
     /// When [`Engine::handle_timeout`] should be called next, in O(1): at the earliest deadline, or
     /// before it where a deadline has moved on since its timer was set.

@@ -16,6 +16,10 @@ pub const DOCUMENT_BYTES: usize = 4096;
 /// Documents that one engine holds for running transfers. A script lives for milliseconds.
 pub const DOCUMENTS_MAX: u32 = 512;
 
+/// Documents that were asked for by TFTP and wait until their transfer begins, per shard. 300 bytes
+/// each, touched as far as a storm needs.
+pub const TFTP_DOCUMENTS_ASKED_MAX: u32 = 16_384;
+
 /// Datagrams of one split send. The kernel takes 64 KiB in one `UDP_SEGMENT` send: 44 × 1472.
 pub const SPLIT_SEGMENTS_MAX: u16 = 44;
 
@@ -97,7 +101,7 @@ pub const INTERFACES_MAX: usize = 256;
 /// interval at which one may advertise (RFC 4861 §6.2.1).
 pub const ROUTER_HOLD: Duration = Duration::from_secs(1800);
 
-/// TFTP transfers of one shard at one time, those that wait for their turn included. 350 bytes
+/// TFTP transfers of one shard at one time, those that wait for their turn included. 380 bytes
 /// each, touched as far as a storm needs.
 pub const TFTP_TRANSFERS_MAX: u32 = 65_536;
 
@@ -199,6 +203,10 @@ pub const HTTP_BODY_BYTES_MAX: u64 = 64 * 1024;
 /// hexadecimal has 66.
 pub const ETAG_BYTES_MAX: usize = 80;
 
+/// Timers of sessions that expire in one call: each may end a session, and tell of it. The rest is
+/// due in the next.
+pub const EXPIRIES_MAX: u32 = 512;
+
 /// Events that an engine holds until its driver takes them.
 pub const EVENTS_MAX: usize = 16_384;
 
@@ -215,5 +223,6 @@ const _: () = {
     // Every datagram of a split has its own TFTP header in the head buffer.
     assert!(HEAD_BYTES >= SPLIT_SEGMENTS_MAX as usize * 4);
     assert!(EVENT_NAME_BYTES < 256);
+    assert!((EXPIRIES_MAX as usize) < EVENTS_MAX / 4);
     assert!(TFTP_FAREWELLS_MAX.is_power_of_two());
 };

@@ -25,6 +25,7 @@ use std::net::Ipv4Addr;
 
 pub(crate) use firmware::quirks;
 
+use crate::config::rate;
 use crate::host::Host;
 use crate::problem::{Place, Problem, Severity};
 use crate::programs::Found;
@@ -138,7 +139,17 @@ fn shard_rates(site: &Site, rates: Rates) -> Rates {
     Rates { total: rates.total.and_then(share), client: rates.client }
 }
 
-fn check_rates(server: &str, rates: &Rates, problems: &mut Vec<Problem>) {
+fn check_rates(server: &str, site: &Site, rates: Rates, problems: &mut Vec<Problem>) {
+    let slowest = rate::SLOWEST_BITS / 8;
+    if let Some(share) = shard_rates(site, rates).total
+        && share.bytes_per_second() < slowest
+    {
+        let shards = site.shard_count();
+        let place = Place::top().key(server).key("rate");
+        let what = format!("each of {shards} event loops would send less than 64 kbit/s");
+        let help = format!("{} kbit/s or more, or fewer `shards`", 64 * shards.get());
+        problems.push(Problem::error(place, what).help(help));
+    }
     let (Some(total), Some(client)) = (rates.total, rates.client) else { return };
     if client > total {
         let place = Place::top().key(server).key("rate_per_client");
@@ -173,8 +184,8 @@ fn check_servers(site: &Site, problems: &mut Vec<Problem>) {
         let place = Place::top().key("http").key("port");
         problems.push(Problem::error(place, "HTTP needs a port").help("firmware expects port 80"));
     }
-    check_rates("tftp", &site.tftp.rates, problems);
-    check_rates("http", &site.http.rates, problems);
+    check_rates("tftp", site, site.tftp.rates, problems);
+    check_rates("http", site, site.http.rates, problems);
     if site.shards == Some(0) {
         let place = Place::top().key("shards");
         let help = "leave it out for one event loop on each processor";

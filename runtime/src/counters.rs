@@ -15,6 +15,13 @@ pub struct Snapshot {
     pub events_lost: u64,
 }
 
+impl ShardCounters {
+    /// Events that found no room in the queues of the engines.
+    pub const fn events_lost(&self) -> u64 {
+        self.dhcp.events_lost + self.tftp.events_lost + self.http.events_lost
+    }
+}
+
 impl Snapshot {
     /// The sum over all shards.
     pub fn total(&self) -> ShardCounters {
@@ -83,6 +90,8 @@ counters! {
     sends_too_large,
     /// Sends whose image could not be read.
     images_unreadable,
+    /// Events that found no room in the engine's queue.
+    events_lost,
     /// Sessions that run now (a gauge).
     sessions,
 }

@@ -125,6 +125,7 @@ impl<E: Engine> Driven<E> {
             events.push(event);
         }
         self.counters().sessions.set(self.engine.sessions() as u64);
+        self.counters().events_lost.set(self.engine.events_lost());
     }
 
     fn counters(&self) -> &LiveEngineCounters {

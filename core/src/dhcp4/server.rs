@@ -297,6 +297,10 @@ impl Engine for Dhcp4Server {
         self.desk.events.pop()
     }
 
+    fn events_lost(&self) -> u64 {
+        self.desk.events.lost()
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }

@@ -184,7 +184,12 @@ impl Pacing {
 
     /// Takes in the bounds of now, and tells whether nothing may be sent.
     pub(super) fn holds(&mut self, rates: Rates, now: Instant) -> bool {
-        self.rates = rates;
+        if self.rates != rates {
+            // What was due by the old bounds may be due now, or not yet.
+            self.rates = rates;
+            self.total = Pace::default();
+            self.clients.fill(Pace::default());
+        }
         let due = self.total.due();
         self.held_until = (rates.total.is_some() && due > now).then_some(due);
         self.held_until.is_some()

@@ -390,8 +390,10 @@ impl Engine for HttpServer {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        // Ends: a deadline that has passed is taken off, and new ones lie in the future.
-        while let Some(slot) = self.timers.pop_expired(now) {
+        // What is left stays due. A deadline that has passed is taken off, and new ones lie in the
+        // future.
+        for _ in 0..limits::EXPIRIES_MAX {
+            let Some(slot) = self.timers.pop_expired(now) else { break };
             self.on_deadline(slot, now);
         }
         self.pacing.expire(now);
@@ -415,6 +417,10 @@ impl Engine for HttpServer {
 
     fn poll_event(&mut self) -> Option<Event> {
         self.events.pop()
+    }
+
+    fn events_lost(&self) -> u64 {
+        self.events.lost()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

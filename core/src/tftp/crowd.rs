@@ -3,11 +3,12 @@
 use core::net::IpAddr;
 
 use super::admission::{overdue_at, silent_at};
+use super::content::{SendLimits, Source};
 use super::server::TftpServer;
-use super::session::{SendLimits, Session, Source};
+use super::session::Session;
 use crate::event::{EventKind, Outcome, Protocol};
 use crate::limits;
-use crate::rate::BURST;
+use crate::rate::{BURST, Pace, Rates};
 use crate::time::Instant;
 
 impl TftpServer {
@@ -31,9 +32,13 @@ impl TftpServer {
     fn proceed(&mut self, slot: u32, now: Instant) {
         let session = self.sessions.at(slot).expect("only live sessions proceed");
         // A script is a block or two, and whoever asks for it is nearly done.
-        let passes = matches!(session.content().source, Source::Document(_));
+        if matches!(session.content().source, Source::Asked(_)) {
+            self.documents.queue(slot);
+            self.keep_holding(slot, now);
+            return;
+        }
         let has_room = self.admission.has_room(session.window_bytes());
-        if passes || has_room && self.admission.first().is_none() {
+        if has_room && self.admission.first().is_none() {
             self.begin(slot, now);
         } else {
             self.admission.queue(slot);
@@ -64,7 +69,7 @@ impl TftpServer {
     }
 
     /// Begins a transfer that has been taken in.
-    fn begin(&mut self, slot: u32, now: Instant) {
+    pub(super) fn begin(&mut self, slot: u32, now: Instant) {
         let session = self.sessions.at_mut(slot).expect("only live sessions begin");
         session.begin(now);
         self.running.open(slot);
@@ -72,7 +77,7 @@ impl TftpServer {
         let (mac, address) = (session.subject.mac, session.path.client.ip());
         let (bytes, waited) = (session.content().len, now - session.started());
         self.admission.unqueue(slot);
-        self.admission.enter(session.window_bytes());
+        self.admission.enter(session.flight_bytes());
         self.unconfirmed.push(slot);
         if waited >= limits::WAIT_TOLD {
             self.tell(mac, address, EventKind::Waited { protocol, name, waited }, now);
@@ -87,8 +92,8 @@ impl TftpServer {
         self.settle(slot, now);
     }
 
-    /// Nothing but its source's bound matters to a session that is held back, and its client's
-    /// leaving.
+    /// Nothing but its source's bound matters to a session that is held back, nothing but a buffer
+    /// to one that waits for a document, and its client's leaving.
     fn keep_holding(&mut self, slot: u32, now: Instant) {
         let session = self.sessions.at_mut(slot).expect("only live sessions are held back");
         session.wait(silent_at(session.heard(), now));
@@ -113,7 +118,7 @@ impl TftpServer {
         let session = self.sessions.at(slot).expect("only live sessions wait");
         if now - session.heard() > limits::TFTP_WAIT_SILENT_MAX {
             self.end(slot, Outcome::TimedOut, now);
-        } else if self.sources.holds(slot) {
+        } else if self.sources.holds(slot) || self.documents.holds(slot) {
             self.keep_holding(slot, now);
         } else if self.admission.is_congested() {
             self.keep_waiting(slot, now);
@@ -159,6 +164,18 @@ impl TftpServer {
             None => u32::MAX,
         };
         SendLimits { burst_bytes, retry_min: self.admission.retry_min() }
+    }
+
+    /// The bounds have changed: what was due by the old ones may be due now, or not yet.
+    pub(super) fn on_rates(&mut self, rates: Rates, now: Instant) {
+        self.rates = rates;
+        self.pace = Pace::default();
+        self.paces.fill(Pace::default());
+        for slot in 0..self.sessions.capacity() {
+            if self.sessions.at(slot).is_some() {
+                self.settle(slot, now);
+            }
+        }
     }
 
     /// Takes note of what a session sends.

@@ -53,6 +53,33 @@ impl Guard {
     }
 }
 
+/// How often somebody acknowledged what a client cannot have received: the number in the lowest
+/// two bits, the period of the last time in the others. A transfer has no more than a byte for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Suspicions(u8);
+
+impl Suspicions {
+    /// One more; tells whether that was once too often. Each period forgives one.
+    pub(super) fn add(&mut self, now: Instant) -> bool {
+        let (count, last) = (self.0 & COUNT_MASK, self.0 >> COUNT_BITS);
+        #[expect(clippy::cast_possible_truncation, reason = "numbers of periods wrap")]
+        let period = (now.as_nanos() / PERIOD_NS) as u8 & PERIOD_MASK;
+        let forgiven = period.wrapping_sub(last) & PERIOD_MASK;
+        let count = count.saturating_sub(forgiven) + 1;
+        self.0 = period << COUNT_BITS | count & COUNT_MASK;
+        count > COUNT_MASK
+    }
+}
+
+/// A packet of the client's last transfer may come late, and two of them. More come from somebody
+/// who guesses what to send in the name of another.
+const COUNT_MASK: u8 = 3;
+const COUNT_BITS: u32 = 2;
+const PERIOD_MASK: u8 = u8::MAX >> COUNT_BITS;
+
+/// Whoever may guess once in ten seconds finds nothing.
+const PERIOD_NS: u64 = 10_000_000_000;
+
 /// Whether an answer to `datagram` would go to a client of a configured network, and to one only.
 ///
 /// # Errors

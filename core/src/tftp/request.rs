@@ -3,11 +3,11 @@
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
+use super::content::{Content, Source};
 use super::guard::check_addresses;
 use super::options::{Bounds, negotiate};
 use super::server::{LISTENER, TftpServer};
-use super::session::{Content, Repetition, Session, Source, Subject};
-use crate::document::pool::PoolError;
+use super::session::{Repetition, Session, Subject};
 use crate::document::{Document, DocumentKind};
 use crate::engine::{Datagram, Discard};
 use crate::event::{EventKind, EventName, Outcome, Protocol};
@@ -119,16 +119,11 @@ impl TftpServer {
                 self.make_place(datagram.source.ip(), now)?;
                 Content { source: Source::Image(file.image), len: file.len }
             }
-            // A document waits for nobody: its buffer is one of few.
-            Resource::Document(_) if self.sources.is_at_bound(datagram.source.ip()) => {
-                return Err(Discard::Overload);
-            }
             Resource::Document(kind) => {
                 self.make_place(datagram.source.ip(), now)?;
-                match self.render(datagram, kind, claims, view) {
-                    Ok(content) => content,
-                    Err(error) => return self.not_rendered(datagram, error),
-                }
+                let document = document(datagram, kind, claims, view);
+                let asked = self.documents.ask(document).ok_or(Discard::Overload)?;
+                Content { source: Source::Asked(asked), len: 0 }
             }
         };
         let subject = Subject { digest, name: shown, mac };
@@ -145,38 +140,6 @@ impl TftpServer {
             return Err(Discard::Overload);
         }
         Ok(())
-    }
-
-    fn render(
-        &mut self,
-        datagram: &Datagram<'_>,
-        kind: DocumentKind,
-        client: ClientIdentity,
-        view: &View,
-    ) -> Result<Content, PoolError> {
-        let address = match datagram.source.ip() {
-            IpAddr::V4(address) => Some(address),
-            IpAddr::V6(_) => None,
-        };
-        let server = match datagram.destination.ip() {
-            IpAddr::V4(address) => address,
-            // Documents lead to HTTP over IPv4.
-            IpAddr::V6(_) => view
-                .attached_network(datagram.interface)
-                .map_or(Ipv4Addr::UNSPECIFIED, |(_, network)| network.server),
-        };
-        let id = self.documents.render(&Document { kind, client, address, server }, view)?;
-        let len = self.documents.bytes(id).len() as u64;
-        Ok(Content { source: Source::Document(id), len })
-    }
-
-    fn not_rendered(&mut self, datagram: &Datagram<'_>, error: PoolError) -> Result<(), Discard> {
-        match error {
-            PoolError::Full => Err(Discard::Overload),
-            PoolError::Render(_) => {
-                self.refuse(datagram, ErrorCode::NOT_DEFINED, "document cannot be generated")
-            }
-        }
     }
 
     /// Firmware tries many names; each that is missing has to be answered at once.
@@ -215,6 +178,27 @@ enum Way {
     Free,
     /// It has, and what it missed will be sent again.
     Answered,
+}
+
+/// What it takes to render a document for whoever asks.
+fn document(
+    datagram: &Datagram<'_>,
+    kind: DocumentKind,
+    client: ClientIdentity,
+    view: &View,
+) -> Document {
+    let address = match datagram.source.ip() {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    };
+    let server = match datagram.destination.ip() {
+        IpAddr::V4(address) => address,
+        // Documents lead to HTTP over IPv4.
+        IpAddr::V6(_) => view
+            .attached_network(datagram.interface)
+            .map_or(Ipv4Addr::UNSPECIFIED, |(_, network)| network.server),
+    };
+    Document { kind, client, address, server }
 }
 
 /// The name as people know the file: without the prefix, which would fill all the room.

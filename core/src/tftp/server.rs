@@ -5,12 +5,13 @@ use alloc::vec;
 use core::net::{IpAddr, SocketAddr};
 
 use super::admission::Admission;
+use super::content::Source;
+use super::documents::Documents;
 use super::guard::{Guard, check_addresses};
 use super::refusal::{Refusal, RefusalQueue};
-use super::session::{Path, Session, Source, Verdict};
+use super::session::{Path, Session, Verdict};
 use super::sources::Sources;
 use super::turns::Turns;
-use crate::document::pool::DocumentPool;
 use crate::engine::{Datagram, Discard, Engine, Origin, Output, SendError, SocketId, Transmit};
 use crate::event::{Client, Event, EventKind, EventQueue, Outcome, Protocol};
 use crate::hash::KeyedHash;
@@ -84,7 +85,7 @@ pub struct TftpServer {
     held_until: Option<Instant>,
     /// When each session may send next; looked at only with a bound on the rate of a client.
     pub(super) paces: Box<[Pace]>,
-    pub(super) documents: DocumentPool,
+    pub(super) documents: Documents,
     pub(super) pins: ImagePins,
     refusals: RefusalQueue,
     pub(super) guard: Guard,
@@ -119,7 +120,7 @@ impl TftpServer {
             pace: Pace::default(),
             held_until: None,
             paces: vec![Pace::default(); config.transfers as usize].into_boxed_slice(),
-            documents: DocumentPool::new(limits::DOCUMENTS_MAX.min(config.transfers)),
+            documents: Documents::new(config.transfers),
             pins: ImagePins::new(limits::IMAGES_MAX),
             refusals: RefusalQueue::new(limits::TFTP_REFUSALS_MAX),
             guard: Guard::new(),
@@ -144,21 +145,23 @@ impl TftpServer {
         };
         let session = self.sessions.at_mut(slot).expect("the index names sessions that live");
         let was_confirmed = session.is_confirmed();
-        let cycle = now - session.heard();
+        let (heard, flight_bytes) = (session.heard(), session.flight_bytes());
         let verdict = match session.on_ack(block, now) {
             Ok(verdict) => verdict,
             Err(Discard::Suspect) => return Err(self.suspect(slot, now)),
             Err(discard) => return Err(discard),
         };
-        let has_progressed = session.heard() == now;
+        // Of two acknowledgements in one turn nobody knows how long the second took.
+        let has_progressed = session.heard() == now && heard != now;
         let window_bytes = session.window_bytes();
+        self.admission.enter(session.flight_bytes() - flight_bytes);
         if session.is_confirmed() && !was_confirmed {
             self.sources.confirm(datagram.source.ip());
             self.unconfirmed.remove(slot);
             self.begin_held(datagram.source.ip(), now);
         }
         if has_progressed {
-            self.admission.on_progress(cycle, window_bytes);
+            self.admission.on_progress(now - heard, window_bytes);
         }
         self.obey(slot, verdict, now);
         Ok(())
@@ -209,7 +212,7 @@ impl TftpServer {
     /// too often, and nothing more is sent to its victim.
     fn suspect(&mut self, slot: u32, now: Instant) -> Discard {
         let session = self.sessions.at_mut(slot).expect("only live sessions are suspected");
-        if session.suspect() {
+        if session.suspect(now) {
             self.end(slot, Outcome::Aborted, now);
         }
         Discard::Suspect
@@ -224,6 +227,12 @@ impl TftpServer {
     ) -> Result<(), Discard> {
         let path = self.new_path(datagram);
         self.refusals.push(Refusal { path, code, message })
+    }
+
+    /// Sends an ERROR to the client of a session. With no room for it the client learns it by our
+    /// silence.
+    pub(super) fn refuse_on(&mut self, path: Path, code: ErrorCode, message: &'static str) {
+        self.refusals.push(Refusal { path, code, message }).ok();
     }
 
     /// The path of a new transfer: transfer sockets take turns, so that a client that uses one
@@ -283,13 +292,14 @@ impl TftpServer {
         self.admission.unqueue(slot);
         if !session.is_waiting() {
             self.running.close(slot);
-            self.admission.leave(session.window_bytes());
+            self.admission.leave(session.flight_bytes());
         }
         self.unconfirmed.remove(slot);
         self.wheel.cancel(slot);
         match session.content().source {
             Source::Image(image) => self.pins.unpin(image),
             Source::Document(id) => self.documents.release(id),
+            Source::Asked(asked) => self.documents.forget(slot, asked),
         }
         if !session.is_confirmed() {
             self.sources.leave(client.ip(), slot);
@@ -405,9 +415,10 @@ impl Engine for TftpServer {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.held_until = self.held_until.filter(|until| *until > now);
-        // Ends: a session that has expired has output then, or a deadline in the future; a timer
-        // that was too early is set to a later tick.
-        while let Some(slot) = self.wheel.pop_expired(now) {
+        // What is left stays due. A session that has expired has output then, or a deadline in the
+        // future; a timer that was too early is set to a later tick.
+        for _ in 0..limits::EXPIRIES_MAX {
+            let Some(slot) = self.wheel.pop_expired(now) else { break };
             let session = self.sessions.at_mut(slot).expect("only live sessions have timers");
             match session.deadline() {
                 // It has output. Its rate lets it send again, perhaps a tick early, which the pace
@@ -428,6 +439,7 @@ impl Engine for TftpServer {
 
     fn poll_output(&mut self, head: &mut [u8], now: Instant, view: &View) -> Option<Output> {
         assert!(head.len() >= limits::HEAD_BYTES, "heads are lent whole");
+        self.begin_document(now, view);
         if let Some(refusal) = self.refusals.pop() {
             return Some(Output::Transmit(Transmit {
                 route: refusal.path.route(),
@@ -437,7 +449,9 @@ impl Engine for TftpServer {
                 split: None,
             }));
         }
-        self.rates = view.tftp.rates;
+        if self.rates != view.tftp.rates {
+            self.on_rates(view.tftp.rates, now);
+        }
         self.held_until =
             (self.rates.total.is_some() && self.pace.due() > now).then(|| self.pace.due());
         if self.held_until.is_some() {
@@ -447,10 +461,11 @@ impl Engine for TftpServer {
         let limits = self.send_limits();
         let handle = self.sessions.handle_at(slot).expect("only live sessions have output");
         let session = self.sessions.at_mut(slot).expect("only live sessions have output");
-        let datagrams = session.poll_output(head, &self.documents, limits, now, &mut self.rng);
+        let datagrams =
+            session.poll_output(head, self.documents.pool(), limits, now, &mut self.rng);
         let route = session.path.route();
         let body_bytes = datagrams.body.map_or(0, |span| span.len);
-        self.running.charge(slot, u32::from(datagrams.head_len) + body_bytes, session.pace());
+        self.running.charge(slot, u32::from(datagrams.head_len) + body_bytes, session.flow());
         self.spend(slot, body_bytes, now);
         self.settle(slot, now);
         Some(Output::Transmit(Transmit {
@@ -464,6 +479,10 @@ impl Engine for TftpServer {
 
     fn poll_event(&mut self) -> Option<Event> {
         self.events.pop()
+    }
+
+    fn events_lost(&self) -> u64 {
+        self.events.lost()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -481,9 +500,7 @@ impl Engine for TftpServer {
             SendError::TooLarge | SendError::Refused => {}
             SendError::ImageUnreadable => {
                 let path = session.path;
-                let (code, message) = (ErrorCode::NOT_DEFINED, "file unreadable");
-                // With no room for it the client learns it by our silence.
-                self.refusals.push(Refusal { path, code, message }).ok();
+                self.refuse_on(path, ErrorCode::NOT_DEFINED, "file unreadable");
                 self.end(handle.slot, Outcome::ImageUnreadable, now);
             }
         }

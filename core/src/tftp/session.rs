@@ -31,19 +31,20 @@
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use super::content::{Content, Datagrams, SendLimits, head_bytes};
+use super::guard::Suspicions;
 use super::options::Granted;
-use super::round_trip::{EarlyWaits, RoundTrip};
-use super::turns::Pace;
-use super::window::{Ack, Burst, Window};
-use crate::document::pool::{DocumentId, DocumentPool};
-use crate::engine::{Discard, InterfaceId, Route, SocketId, Split};
+use super::patience::{LAST_SENDS_MAX, Patience, UNCONFIRMED_SENDS_MAX};
+use super::round_trip::RoundTrip;
+use super::turns::Flow;
+use super::window::{Ack, Window};
+use crate::document::pool::DocumentPool;
+use crate::engine::{Discard, InterfaceId, Route, SocketId};
 use crate::event::{EventName, Outcome};
-use crate::image::{ImageId, ImageSpan};
-use crate::limits::{SPLIT_BYTES_MAX, SPLIT_SEGMENTS_MAX};
 use crate::mac::MacAddr;
 use crate::rng::Rng;
 use crate::time::Instant;
-use crate::wire::tftp::{DATA_HEADER_BYTES, emit_data_header, emit_option_ack};
+use crate::wire::tftp::emit_option_ack;
 
 /// A transfer to one client.
 #[derive(Debug)]
@@ -61,8 +62,7 @@ pub(super) struct Session {
     heard: Instant,
     round_trip: RoundTrip,
     retransmits: u32,
-    /// Acknowledgements that the client cannot have meant.
-    suspicions: u8,
+    suspicions: Suspicions,
     state: State,
 }
 
@@ -112,20 +112,6 @@ pub(super) struct Subject {
     pub(super) mac: Option<MacAddr>,
 }
 
-/// The bytes to send: where they are, and how many.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Content {
-    pub(super) source: Source,
-    pub(super) len: u64,
-}
-
-/// Where the bytes are.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Source {
-    Image(ImageId),
-    Document(DocumentId),
-}
-
 /// Whether a transfer goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -134,15 +120,6 @@ pub(super) enum Verdict {
     /// It has waited for its turn as long as it should.
     Overdue,
     Ends(Outcome),
-}
-
-/// What bounds a send beside the window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SendLimits {
-    /// Bytes of one send, unless a single block has more.
-    pub(super) burst_bytes: u32,
-    /// The shortest wait for an answer.
-    pub(super) retry_min: Duration,
 }
 
 /// What a repetition of the request that began a transfer means.
@@ -154,14 +131,6 @@ pub(super) enum Repetition {
     Ignored,
     /// The client began anew.
     Restarts,
-}
-
-/// What to send: the head is in the lent buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Datagrams {
-    pub(super) head_len: u16,
-    pub(super) body: Option<ImageSpan>,
-    pub(super) split: Option<Split>,
 }
 
 impl Path {
@@ -194,7 +163,7 @@ impl Session {
             heard: now,
             round_trip: RoundTrip::default(),
             retransmits: 0,
-            suspicions: 0,
+            suspicions: Suspicions::default(),
             state: State::Waiting { until: now },
         }
     }
@@ -271,9 +240,8 @@ impl Session {
 
     /// Something came in the client's name that the client cannot have meant; tells whether that
     /// was once too often.
-    pub(super) fn suspect(&mut self) -> bool {
-        self.suspicions = self.suspicions.saturating_add(1);
-        self.suspicions >= SUSPICIONS_MAX
+    pub(super) fn suspect(&mut self, now: Instant) -> bool {
+        self.suspicions.add(now)
     }
 
     /// The request that began this transfer came again, from the same port.
@@ -306,7 +274,9 @@ impl Session {
                 return Verdict::Ends(Outcome::TimedOut);
             }
             State::AwaitingOptionAck { sends, .. } => self.transition_to_offering(sends),
-            State::AwaitingAck { window, sends, .. } if sends >= self.sends_max(&window) => {
+            State::AwaitingAck { window, sends, .. }
+                if sends >= self.patience(&window).sends_max() =>
+            {
                 return Verdict::Ends(Outcome::TimedOut);
             }
             State::AwaitingLastAck { sends, .. } if sends >= LAST_SENDS_MAX => {
@@ -363,7 +333,12 @@ impl Session {
                 let answer = self.granted.answer(self.content.len);
                 let len = emit_option_ack(head, &answer).expect("every OACK fits a head buffer");
                 self.retransmits += u32::from(sends > 1);
-                let deadline = now + self.patience(sends, UNKNOWN, limits.retry_min, rng);
+                let patience = Patience {
+                    confirmed: self.confirmed,
+                    timeout_s: self.granted.timeout_s,
+                    round_trip: None,
+                };
+                let deadline = now + patience.wait(sends, limits.retry_min, rng);
                 self.transition_to_awaiting_option_ack(sends, deadline);
                 Datagrams { head_len: head_bytes(len), body: None, split: None }
             }
@@ -378,8 +353,8 @@ impl Session {
                     self.transition_to_hesitating(window, sends, now);
                 } else {
                     let sends = sends.saturating_add(1);
-                    let early = self.early_waits(&window);
-                    let deadline = now + self.patience(sends, early, limits.retry_min, rng);
+                    let wait = self.patience(&window).wait(sends, limits.retry_min, rng);
+                    let deadline = now + wait;
                     self.transition_to_awaiting(window, sends, deadline);
                 }
                 self.content.emit(burst, block_bytes, head, documents)
@@ -432,48 +407,27 @@ impl Session {
         self.state = State::Hesitating { window, sends, deadline: now + GAP_PATIENCE };
     }
 
-    /// How long to wait after the `sends`-th send of the same thing: twice as long each time, or
-    /// what the client asked for, and up to an eighth more, so that clients that lost packets in
-    /// the same burst do not come back in another. The first ones are `early`. Never less than
-    /// `min`: what waits in a queue of the network would only be sent twice.
-    fn patience(&self, sends: u8, early: EarlyWaits, min: Duration, rng: &mut Rng) -> Duration {
-        let earlier = sends.saturating_sub(1);
-        let wait = match self.granted.timeout_s {
-            Some(seconds) if self.confirmed => Duration::from_secs(u64::from(seconds)),
-            _ if earlier < early.count => Duration::from_nanos(early.first_ns << earlier),
-            Some(_) | None => {
-                RETRY_FIRST * (1 << u32::from(earlier - early.count).min(RETRY_DOUBLINGS_MAX))
-            }
-        };
-        let wait = wait.max(min);
-        wait + wait * rng.below(128) / 1024
-    }
-
-    /// Waits that are shorter than the usual first one, since the client is known to answer
-    /// quickly. Not for the final block: whoever has that has most likely left.
-    fn early_waits(&self, window: &Window) -> EarlyWaits {
+    /// How long to wait for what is sent of `window`.
+    fn patience(&self, window: &Window) -> Patience {
         let is_known = self.confirmed && window.acked() >= KNOWN_BLOCKS_MIN;
-        if is_known && self.granted.timeout_s.is_none() && !window.last_is_out() {
-            self.round_trip.early_waits(RETRY_FIRST_NS)
-        } else {
-            UNKNOWN
-        }
-    }
-
-    /// How often the same thing is sent, early sends beside the usual ones. A forged request must
-    /// not make us send much to its victim (RFC 1350 has no proof of address), a client that is
-    /// there gets half a minute.
-    fn sends_max(&self, window: &Window) -> u8 {
-        match self.granted.timeout_s {
-            _ if !self.confirmed => UNCONFIRMED_SENDS_MAX,
-            Some(seconds) => (PATIENCE_S / seconds.max(1)).max(LAST_SENDS_MAX),
-            None => SENDS_MAX + self.early_waits(window).count,
+        Patience {
+            confirmed: self.confirmed,
+            timeout_s: self.granted.timeout_s,
+            // Not for the final block: whoever has that has most likely left.
+            round_trip: (is_known && !window.last_is_out()).then_some(self.round_trip),
         }
     }
 
     /// Whether the client has to wait for its turn.
     pub(super) const fn is_waiting(&self) -> bool {
         matches!(self.state, State::Waiting { .. })
+    }
+
+    /// Bytes that it takes of what may be under way: a window, and no more than a block as long as
+    /// nobody has acknowledged anything. A forged request takes no room from others.
+    pub(super) fn flight_bytes(&self) -> u64 {
+        let first = u64::from(self.granted.block_bytes);
+        if self.confirmed { self.window_bytes() } else { self.window_bytes().min(first) }
     }
 
     /// Bytes that are under way at most while it runs.
@@ -483,13 +437,19 @@ impl Session {
     }
 
     /// How it goes on, as far as others are concerned.
-    pub(super) const fn pace(&self) -> Pace {
-        if self.granted.window_blocks == 1 { Pace::Lockstep } else { Pace::Windows }
+    pub(super) const fn flow(&self) -> Flow {
+        if self.granted.window_blocks == 1 { Flow::Lockstep } else { Flow::Windows }
     }
 
     /// What is sent.
     pub(super) const fn content(&self) -> Content {
         self.content
+    }
+
+    /// Takes note of what is sent, now that this is known.
+    pub(super) fn set_content(&mut self, content: Content) {
+        assert!(self.is_waiting(), "what has begun stays as it is");
+        self.content = content;
     }
 
     /// Whether the client has acknowledged anything.
@@ -527,95 +487,11 @@ impl Session {
     }
 }
 
-impl Content {
-    /// Number of blocks. The final one is shorter than the others (RFC 1350 §6): if the length
-    /// is a multiple of the block size it is empty.
-    fn blocks(&self, block_bytes: u16) -> u64 {
-        self.len / u64::from(block_bytes) + 1
-    }
-
-    /// How many blocks go out in one send. A document is copied into the head, one block at a
-    /// time: it has few.
-    fn burst_blocks_max(&self, block_bytes: u16, burst_bytes: u32) -> u16 {
-        match self.source {
-            Source::Document(_) => 1,
-            Source::Image(_) => {
-                let datagram_bytes = u32::from(block_bytes) + DATA_HEADER_BYTES as u32;
-                let blocks = SPLIT_BYTES_MAX.min(burst_bytes) / datagram_bytes;
-                u16::try_from(blocks).unwrap_or(u16::MAX).clamp(1, SPLIT_SEGMENTS_MAX)
-            }
-        }
-    }
-
-    /// Writes the DATA headers of `burst` one behind the other and tells which bytes follow.
-    fn emit(
-        &self,
-        burst: Burst,
-        block_bytes: u16,
-        head: &mut [u8],
-        documents: &DocumentPool,
-    ) -> Datagrams {
-        let offset = (burst.first - 1) * u64::from(block_bytes);
-        let wanted = u64::from(burst.count) * u64::from(block_bytes);
-        assert!(offset <= self.len, "blocks behind the final one do not exist");
-        let len = u32::try_from(wanted.min(self.len - offset)).expect("a send has few bytes");
-        let headers = head.chunks_exact_mut(DATA_HEADER_BYTES).take(usize::from(burst.count));
-        assert!(headers.len() == usize::from(burst.count), "the head buffer takes all headers");
-        for (header, block) in headers.zip(burst.first..) {
-            #[expect(clippy::cast_possible_truncation, reason = "numbers on the wire wrap to 0")]
-            header.copy_from_slice(&emit_data_header(block as u16));
-        }
-        let headers_len = usize::from(burst.count) * DATA_HEADER_BYTES;
-        match self.source {
-            Source::Image(image) => Datagrams {
-                head_len: head_bytes(headers_len),
-                body: (len > 0).then_some(ImageSpan { image, offset, len }),
-                split: (burst.count > 1).then_some(Split {
-                    head_len: head_bytes(DATA_HEADER_BYTES),
-                    body_len: block_bytes,
-                    segments: burst.count,
-                }),
-            },
-            Source::Document(id) => {
-                let start = usize::try_from(offset).expect("documents are small");
-                let block = &documents.bytes(id)[start..start + len as usize];
-                head[headers_len..headers_len + block.len()].copy_from_slice(block);
-                let head_len = head_bytes(headers_len + block.len());
-                Datagrams { head_len, body: None, split: None }
-            }
-        }
-    }
-}
-
-fn head_bytes(len: usize) -> u16 {
-    u16::try_from(len).expect("a head buffer has fewer than 64 KiB")
-}
-
-/// First wait for an answer. Firmware itself repeats after 0.11 to 5 s.
-const RETRY_FIRST: Duration = Duration::from_nanos(RETRY_FIRST_NS);
-/// See [`RETRY_FIRST`].
-const RETRY_FIRST_NS: u64 = 1_000_000_000;
-/// A client about which nothing is known.
-const UNKNOWN: EarlyWaits = EarlyWaits { count: 0, first_ns: RETRY_FIRST_NS };
 /// A client's round trip is trusted when so many blocks have arrived.
 const KNOWN_BLOCKS_MIN: u64 = 4;
 /// How long a gap may be an echo: some round trips of a boot network, and nothing beside the
 /// second that a timeout costs.
 const GAP_PATIENCE: Duration = Duration::from_millis(10);
-/// Waits double up to 8 s.
-const RETRY_DOUBLINGS_MAX: u32 = 3;
-/// Sends of the same blocks, over 1 + 2 + 4 + 8 + 8 s.
-const SENDS_MAX: u8 = 5;
-/// Sends of an answer before the client has confirmed that it is there.
-const UNCONFIRMED_SENDS_MAX: u8 = 3;
-/// Sends of the final blocks: the client has most likely left.
-const LAST_SENDS_MAX: u8 = 3;
-/// Seconds after which a client with a `timeout` of its own is given up, if that allows
-/// [`LAST_SENDS_MAX`] sends.
-const PATIENCE_S: u8 = 30;
-/// A packet of the client's last transfer may come late, and two of them. More come from somebody
-/// who guesses what to send in the name of another (`guard`).
-const SUSPICIONS_MAX: u8 = 4;
 /// A copy of a request that the network delivers late is not older than this.
 const LATE_COPY: Duration = Duration::from_secs(1);
 

@@ -32,7 +32,7 @@ pub(super) struct Turns {
 
 /// How a transfer's bytes count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
+pub(super) enum Flow {
     /// One block at a time.
     Lockstep,
     /// Windows of several blocks.
@@ -95,11 +95,11 @@ impl Turns {
     }
 
     /// Puts `bytes` down to `slot`, which does not stand in line.
-    pub(super) fn charge(&mut self, slot: u32, bytes: u32, pace: Pace) {
+    pub(super) fn charge(&mut self, slot: u32, bytes: u32, flow: Flow) {
         assert!(!self.contains(slot), "whoever sends does not wait");
-        let units = match pace {
-            Pace::Lockstep => u64::from(bytes),
-            Pace::Windows => u64::from(bytes) * LOCKSTEP_SHARE,
+        let units = match flow {
+            Flow::Lockstep => u64::from(bytes),
+            Flow::Windows => u64::from(bytes) * LOCKSTEP_SHARE,
         };
         self.accounts[slot as usize] += units;
     }

@@ -14,7 +14,7 @@ const UNITS: [(&str, u64); 6] = [
 
 /// The slowest rate in bits a second: a kernel takes half an hour at that. Below it, firmware
 /// would wait longer for one packet than it does.
-const SLOWEST_BITS: u64 = 64_000;
+pub const SLOWEST_BITS: u64 = 64_000;
 
 /// Reads a rate.
 ///

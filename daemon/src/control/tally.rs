@@ -20,7 +20,7 @@ impl Tally {
     /// Tells what happened since the time before.
     pub(super) fn tell(&mut self, now: Snapshot) {
         let (old, new) = (self.before.total(), now.total());
-        let lost = now.events_lost - self.before.events_lost;
+        let lost = events_lost(&now) - events_lost(&self.before);
         if lost > 0 {
             warn!(
                 help = "boots went on all the same; timelines of this minute have gaps",
@@ -36,6 +36,11 @@ impl Tally {
         }
         self.before = now;
     }
+}
+
+/// Events that no timeline has: the engines' queues were full, or the one to us.
+fn events_lost(snapshot: &Snapshot) -> u64 {
+    snapshot.events_lost + snapshot.total().events_lost()
 }
 
 /// Counters that should stand still, with what to do if they do not.
@@ -110,6 +115,16 @@ mod tests {
         let counters = ShardCounters::default();
         assert_eq!(summary(&counters, &counters), None);
         assert_eq!(concerns(&counters, &counters).count(), 0);
+    }
+
+    #[test]
+    fn events_are_lost_in_engines_and_on_the_way() {
+        let mut snapshot = Snapshot { events_lost: 2, ..Snapshot::default() };
+        let mut shard = ShardCounters::default();
+        shard.tftp.events_lost = 30;
+        shard.http.events_lost = 100;
+        snapshot.shards = vec![shard, shard];
+        assert_eq!(events_lost(&snapshot), 262);
     }
 
     #[test]

@@ -326,6 +326,11 @@ fn a_total_rate_is_shared_by_the_event_loops() {
     assert_eq!(built.view.tftp.rates, Rates::default());
     site.http.rates.client = ByteRate::new(2_000_000);
     assert!(problems(&site).starts_with("http.rate_per_client: warning: one client"));
+    // 128 kbit/s would be enough for two.
+    site.tftp.rates.total = ByteRate::new(16_000);
+    assert!(problems(&site).contains("tftp.rate: error: each of 4 event loops would send less"));
+    site.tftp.rates.total = ByteRate::new(32_000);
+    assert!(!problems(&site).contains("tftp.rate"));
 }
 
 #[test]

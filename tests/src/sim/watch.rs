@@ -50,6 +50,10 @@ impl<E: Engine> Engine for Watched<E> {
         self.call(E::poll_event)
     }
 
+    fn events_lost(&self) -> u64 {
+        self.engine.events_lost()
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         self.engine.poll_timeout()
     }

@@ -51,3 +51,21 @@ fn what_ended_is_remembered() {
     guard.remember(77);
     assert!(guard.remembers(77));
 }
+
+#[test]
+fn suspicions_are_forgiven_one_by_one() {
+    let mut suspicions = Suspicions::default();
+    let at = |seconds| Instant::ZERO + Duration::from_secs(seconds);
+    assert_eq!([0, 1, 2].map(|now| suspicions.add(at(1000 + now))), [false; 3]);
+    // One in each ten seconds does no harm, also after a pause that wraps the count of periods.
+    for now in (1010..3000).step_by(10).chain([9000]) {
+        assert!(!suspicions.add(at(now)), "{now}");
+    }
+    let mut suspicions = Suspicions::default();
+    assert_eq!([0, 0, 0, 0].map(|now| suspicions.add(at(1000 + now))), [false, false, false, true]);
+    let mut suspicions = Suspicions::default();
+    assert_eq!(
+        [0, 1, 2, 13, 14].map(|now| suspicions.add(at(1000 + now))),
+        [false, false, false, false, true]
+    );
+}

@@ -6,23 +6,36 @@ use crate::wire::tftp::OptionName::{BlockSize, TransferSize, WindowSize};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A lab where windows fill all of the room for bytes under way: those of `clients` ports from
-/// 1000 on, which all have asked.
-fn crowded(clients: u16) -> Lab {
-    let mut lab =
-        Lab::with(TftpConfig { transfers: 256, room_bytes: 2 << 20, ..TftpConfig::default() });
-    for port in 1000..1000 + clients {
+/// A lab where windows fill all of the room for bytes under way: those of the first of `clients`
+/// ports from 1000 on, which all have asked. Tells the answers that these were given.
+fn crowded(clients: u16) -> (Lab, Vec<Sent>) {
+    let mut lab = narrow();
+    for port in 1000..1000 + FITTING {
         lab.ask(client(port), &wide()).unwrap();
     }
-    lab
+    let answers = lab.poll_all();
+    assert_eq!(answers.len(), usize::from(FITTING));
+    for answer in &answers {
+        lab.ack(answer, 0).unwrap();
+    }
+    for port in 1000 + FITTING..1000 + clients {
+        lab.ask(client(port), &wide()).unwrap();
+    }
+    (lab, answers)
 }
 
-/// A request for 93,952 bytes at a time: 22 of them fill the room there is at first.
+fn narrow() -> Lab {
+    Lab::with(TftpConfig { transfers: 256, room_bytes: ROOM_BYTES, ..TftpConfig::default() })
+}
+
+/// A request for 93,952 bytes at a time: 22 of them fill the room.
 fn wide() -> Vec<u8> {
     rrq("5000000000", &[(BlockSize, 1468), (WindowSize, 64)])
 }
 
 const FITTING: u16 = 22;
+/// And a block for a script.
+const ROOM_BYTES: u64 = 22 * 93_952 + 512;
 
 fn waits(events: &[Event]) -> Vec<Duration> {
     let waited = |event: &Event| {
@@ -34,9 +47,8 @@ fn waits(events: &[Event]) -> Vec<Duration> {
 
 #[test]
 fn who_comes_beyond_the_room_waits_until_somebody_leaves() {
-    let mut lab = crowded(FITTING + 3);
-    let answers = lab.poll_all();
-    assert_eq!(answers.len(), usize::from(FITTING));
+    let (mut lab, answers) = crowded(FITTING + 3);
+    assert!(lab.poll_all().iter().all(|sent| sent.to.port() < 1000 + FITTING));
     lab.advance(500 * MS);
     // Nobody's repetition takes a second place, and scripts are not held up.
     let last = client(1000 + FITTING + 2);
@@ -44,23 +56,26 @@ fn who_comes_beyond_the_room_waits_until_somebody_leaves() {
     lab.ask(client(3000), &rrq("node/52-54-00-00-00-07/boot.ipxe", &[])).unwrap();
     assert_eq!(lab.poll_one().to, client(3000));
     let error = b"\0\x05\0\0aborted\0";
-    for answer in &answers[..2] {
+    for (answer, port) in answers.iter().zip([1000 + FITTING, 1001 + FITTING]) {
         lab.deliver(answer.socket, answer.to, error).unwrap();
+        let next = lab.poll_one();
+        assert_eq!(next.to, client(port), "the first come first");
+        lab.ack(&next, 0).unwrap();
+        assert!(lab.poll_all().iter().all(|sent| sent.to == client(port)));
     }
-    let late: Vec<_> = lab.poll_all().iter().map(|sent| sent.to.port()).collect();
-    assert_eq!(late, [1000 + FITTING, 1001 + FITTING], "the first come first");
     assert_eq!(waits(&lab.events()), [500 * MS; 2]);
 }
 
 #[test]
 fn quick_answers_make_room_for_more() {
-    let mut lab = crowded(60);
-    let mut answered = 0;
+    let (mut lab, answers) = crowded(60);
+    let mut answered = answers.len();
     for _ in 0..6 {
         for answer in lab.poll_all() {
-            if answer.bytes[1] == 6 {
-                answered += 1;
-                lab.ack(&answer, 0).unwrap();
+            answered += usize::from(answer.bytes[1] == 6);
+            let block = if answer.bytes[1] == 6 { 0 } else { block_of(&answer) };
+            if block.is_multiple_of(64) {
+                lab.ack(&answer, block).unwrap();
             }
         }
         lab.advance(MS);
@@ -71,7 +86,7 @@ fn quick_answers_make_room_for_more() {
 
 #[test]
 fn nobody_waits_longer_than_its_firmware_while_others_are_served_in_time() {
-    let mut lab = crowded(FITTING + 1);
+    let (mut lab, _) = crowded(FITTING + 1);
     lab.poll_all();
     lab.advance(limits::TFTP_WAIT_MAX - MS * 10);
     lab.poll_all();
@@ -83,11 +98,8 @@ fn nobody_waits_longer_than_its_firmware_while_others_are_served_in_time() {
 
 #[test]
 fn in_a_slow_crowd_those_who_wait_go_on_waiting_until_they_leave() {
-    let mut lab = crowded(FITTING);
+    let (mut lab, _) = crowded(FITTING);
     let mut window = Vec::new();
-    for answer in lab.poll_all() {
-        lab.ack(&answer, 0).unwrap();
-    }
     // Everybody waits 7 s for each window.
     let (patient, gone) = (client(1000 + FITTING), client(1001 + FITTING));
     for round in 1..12_u16 {
@@ -113,6 +125,91 @@ fn in_a_slow_crowd_those_who_wait_go_on_waiting_until_they_leave() {
     let gone = events.iter().filter(|event| matches!(event.kind, EventKind::TransferEnded { .. }));
     assert_eq!(gone.count(), 0, "what never began has no end to tell of");
     assert_eq!(lab.server.sessions(), usize::from(FITTING) + 1);
+}
+
+#[test]
+fn requests_that_nobody_acknowledges_take_no_room_from_others() {
+    let mut lab = narrow();
+    for port in 1000..1000 + 5 * FITTING {
+        lab.ask(client(port), &wide()).unwrap();
+        assert_eq!(lab.poll_one().to, client(port), "a block each is what may be under way");
+    }
+    lab.advance(10 * MS);
+    lab.ask(client(3000), &wide()).unwrap();
+    assert_eq!(lab.poll_one().to, client(3000));
+    assert_eq!(waits(&lab.events()), []);
+}
+
+#[test]
+fn the_second_acknowledgement_of_a_turn_is_no_answer_in_no_time() {
+    let mut lab = narrow();
+    lab.ask(client(1000), &wide()).unwrap();
+    let answer = lab.poll_one();
+    lab.ack(&answer, 0).unwrap();
+    for round in 0..400_u64 {
+        lab.poll_all();
+        lab.advance(800 * MS);
+        for half in [32, 64] {
+            lab.ack(&answer, (64 * round + half) as u16).unwrap();
+        }
+    }
+    let patience = lab.server.admission.retry_min();
+    assert!((1550 * MS..=1600 * MS).contains(&patience), "twice 0.8 s: {patience:?}");
+}
+
+#[test]
+fn a_faster_rate_holds_at_once() {
+    let (slow, fast) = (ByteRate::new(8000), ByteRate::new(80_000_000));
+    for rates in [Rates { client: slow, total: None }, Rates { total: slow, client: None }] {
+        let mut lab = Lab::new();
+        lab.view.tftp.rates = rates;
+        lab.ask(client(1000), &rrq("100000", &[(BlockSize, 1468)])).unwrap();
+        let mut last = lab.poll_one();
+        lab.ack(&last, 0).unwrap();
+        last = lab.poll_one();
+        lab.ack(&last, 1).unwrap();
+        assert_eq!(lab.poll_all(), [], "a block takes 0.18 s");
+        lab.view.tftp.rates =
+            Rates { client: rates.client.and(fast), total: rates.total.and(fast) };
+        assert_eq!(block_of(&lab.poll_one()), 2);
+        lab.advance(MS);
+        assert_eq!(lab.poll_all(), []);
+    }
+}
+
+#[test]
+fn a_crowd_that_leaves_at_once_is_told_of_bit_by_bit() {
+    let mut lab = Lab::with(TftpConfig { transfers: 4096, ..TftpConfig::default() });
+    let clients = 3000;
+    for host in 0..clients {
+        let address = [10, 0, 0, 2 + (host % 200) as u8];
+        lab.ask(SocketAddr::from((address, 1000 + host)), &rrq("512", &[])).unwrap();
+    }
+    assert_eq!(lab.poll_all().len(), usize::from(clients));
+    lab.events();
+    let mut ended = 0;
+    let mut calls = 0;
+    while lab.server.sessions() > 0 {
+        // Twenty seconds pass at once, as on a host that was asleep.
+        if lab.server.poll_timeout().is_some_and(|due| due > lab.now) {
+            lab.now = lab.now + Duration::from_secs(20);
+        }
+        lab.server.handle_timeout(lab.now);
+        lab.poll_all();
+        let events = lab.events().len();
+        assert!(events <= limits::EXPIRIES_MAX as usize, "{events} events of one call");
+        ended += events;
+        calls += 1;
+        assert!(calls < 1000, "{} sessions are left", lab.server.sessions());
+    }
+    assert_eq!(ended, usize::from(clients));
+    assert_eq!(lab.server.events_lost(), 0);
+}
+
+/// The number of a block.
+fn block_of(sent: &Sent) -> u16 {
+    assert_eq!(sent.bytes[..2], [0, 3], "DATA: {sent:?}");
+    u16::from_be_bytes([sent.bytes[2], sent.bytes[3]])
 }
 
 /// Bytes that a client with the window gets in two seconds.

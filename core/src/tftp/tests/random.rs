@@ -164,7 +164,7 @@ proptest! {
         }
         while world.poll() {}
         prop_assert_eq!(world.lab.server.poll_timeout(), None);
-        prop_assert!(world.lab.server.documents.is_empty());
+        prop_assert!(world.lab.server.documents.pool().is_empty());
         for len in LENGTHS {
             prop_assert!(!world.lab.server.uses_image(image_of(len)));
         }

@@ -183,9 +183,9 @@ fn a_document_stays_as_it_was_when_the_transfer_began() {
     lab.ack(&answer, 0).unwrap();
     let only = lab.poll_one();
     assert_eq!(&only.bytes[4..], b"#!ipxe\n# for 52:54:00:00:00:07");
-    assert_eq!(lab.server.documents.len(), 1);
+    assert_eq!(lab.server.documents.pool().len(), 1);
     lab.ack(&only, 1).unwrap();
-    assert!(lab.server.documents.is_empty());
+    assert!(lab.server.documents.pool().is_empty());
 }
 
 #[test]

@@ -125,3 +125,59 @@ fn a_forged_flood_brings_its_victim_no_more_than_the_bound() {
     assert_eq!(sent, 3 * usize::from(bound));
     assert_eq!(lab.server.sessions(), 0);
 }
+
+/// A request for the script of a machine.
+fn ask_script(lab: &mut Lab, client: SocketAddr) -> Result<(), Discard> {
+    let last = client.port() & 0xff;
+    lab.ask(client, &rrq(&std::format!("node/52-54-00-00-00-{last:02x}/boot.ipxe"), &[]))
+}
+
+#[test]
+fn documents_wait_like_files_and_hold_no_buffer_meanwhile() {
+    let mut lab = strict(64);
+    for port in 1000..1008 {
+        ask_script(&mut lab, client(port)).unwrap();
+    }
+    let answers = lab.poll_all();
+    assert_eq!(ports(&answers), [1000, 1001, 1002]);
+    assert_eq!(lab.server.documents.pool().len(), 3);
+    lab.ack(&answers[0], 1).unwrap();
+    assert_eq!(
+        ports(&lab.poll_all()),
+        [1003],
+        "as many as are confirmed, and two if that leaves room"
+    );
+    for _ in 0..110 {
+        lab.advance(100 * MS);
+        lab.poll_all();
+    }
+    assert_eq!(lab.server.sessions(), 0);
+    assert!(lab.server.documents.pool().is_empty());
+}
+
+#[test]
+fn beyond_all_buffers_documents_wait_for_one() {
+    let mut lab = Lab::with(TftpConfig { transfers: 4096, ..TftpConfig::default() });
+    let buffers = limits::DOCUMENTS_MAX as u16;
+    for port in 1000..1000 + buffers + 100 {
+        ask_script(&mut lab, client(port)).unwrap();
+    }
+    let answers = lab.poll_all();
+    assert_eq!(answers.len(), usize::from(buffers));
+    lab.advance(100 * MS);
+    for answer in &answers[..100] {
+        lab.ack(answer, 1).unwrap();
+    }
+    let late = lab.poll_all();
+    assert_eq!(late.len(), 100);
+    assert!(late.iter().all(|sent| sent.to.port() >= 1000 + buffers));
+}
+
+#[test]
+fn a_document_that_cannot_be_rendered_is_refused() {
+    let mut lab = Lab::new();
+    lab.view.profiles[0].ipxe = script(&"long ".repeat(1000));
+    ask_script(&mut lab, client(1000)).unwrap();
+    assert_eq!(error_code(&lab.poll_one()), 0);
+    assert_eq!(lab.server.sessions(), 0);
+}

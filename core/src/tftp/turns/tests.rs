@@ -1,13 +1,13 @@
 use super::*;
 
 /// One kind of client: how many there are, what they take in one turn, and how it counts.
-type Kind = (u32, u32, Pace);
+type Kind = (u32, u32, Flow);
 
 /// Serves clients that always want more, and tells how many bytes one of each kind got, the least
 /// and the most.
 fn shares<const N: usize>(kinds: [Kind; N], turns: u32) -> [(u64, u64); N] {
     let count: u32 = kinds.iter().map(|(count, ..)| count).sum();
-    let of: std::vec::Vec<_> =
+    let of: Vec<_> =
         (0..N).flat_map(|kind| core::iter::repeat_n(kind, kinds[kind].0 as usize)).collect();
     let mut line = Turns::new(count);
     let mut bytes = vec![0_u64; count as usize];
@@ -17,9 +17,9 @@ fn shares<const N: usize>(kinds: [Kind; N], turns: u32) -> [(u64, u64); N] {
     }
     for _ in 0..turns {
         let slot = line.pop().expect("all want to send");
-        let (_, sent, pace) = kinds[of[slot as usize]];
+        let (_, sent, flow) = kinds[of[slot as usize]];
         bytes[slot as usize] += u64::from(sent);
-        line.charge(slot, sent, pace);
+        line.charge(slot, sent, flow);
         line.push(slot);
     }
     core::array::from_fn(|kind| {
@@ -32,10 +32,10 @@ fn shares<const N: usize>(kinds: [Kind; N], turns: u32) -> [(u64, u64); N] {
 #[test]
 fn blocks_and_windows_of_all_sizes_get_the_same_bytes() {
     let kinds = [
-        (20, 5 * 512, Pace::Windows),
-        (50, 4 * 1468, Pace::Windows),
-        (30, 16 * 1468, Pace::Windows),
-        (2, 44 * 1468, Pace::Windows),
+        (20, 5 * 512, Flow::Windows),
+        (50, 4 * 1468, Flow::Windows),
+        (30, 16 * 1468, Flow::Windows),
+        (2, 44 * 1468, Flow::Windows),
     ];
     let shares = shares(kinds, 100_000);
     let least = shares.iter().map(|(least, _)| *least).min().expect("four kinds");
@@ -43,7 +43,7 @@ fn blocks_and_windows_of_all_sizes_get_the_same_bytes() {
     // All differ by no more than the largest turn.
     assert!(least > 1_000_000 && most - least <= 44 * 1468, "{shares:?}");
 
-    let kinds = [(40, 512, Pace::Lockstep), (40, 1024, Pace::Lockstep), (40, 1468, Pace::Lockstep)];
+    let kinds = [(40, 512, Flow::Lockstep), (40, 1024, Flow::Lockstep), (40, 1468, Flow::Lockstep)];
     let shares = self::shares(kinds, 100_000);
     let least = shares.iter().map(|(least, _)| *least).min().expect("three kinds");
     let most = shares.iter().map(|(_, most)| *most).max().expect("three kinds");
@@ -53,7 +53,7 @@ fn blocks_and_windows_of_all_sizes_get_the_same_bytes() {
 #[test]
 fn lockstep_gets_what_it_can_take_and_windows_no_less_than_a_quarter_of_that() {
     for (lockstep, windows, burst) in [(10, 10, 44), (50, 3, 16), (100, 60, 4), (1, 20, 44)] {
-        let kinds = [(lockstep, 1468, Pace::Lockstep), (windows, burst * 1468, Pace::Windows)];
+        let kinds = [(lockstep, 1468, Flow::Lockstep), (windows, burst * 1468, Flow::Windows)];
         let [(single, _), (window, _)] = shares(kinds, 50_000);
         let quarter = single / 4;
         let turn = u64::from(burst * 1468);
@@ -63,7 +63,7 @@ fn lockstep_gets_what_it_can_take_and_windows_no_less_than_a_quarter_of_that() {
 
 #[test]
 fn the_widest_window_does_not_wait_for_ever_in_the_largest_crowd() {
-    let kinds = [(20_000, 1468, Pace::Lockstep), (1, 44 * 1468, Pace::Windows)];
+    let kinds = [(20_000, 1468, Flow::Lockstep), (1, 44 * 1468, Flow::Windows)];
     let [_, (window, _)] = shares(kinds, 2_000_000);
     // Once for each 256 MiB, and once at first.
     let waits = 2_000_000 * 1468 / CROWD_APART_MAX;
@@ -79,7 +79,7 @@ fn among_equals_turns_go_round() {
     }
     for turn in 0..300 {
         assert_eq!(line.pop(), Some(turn % 3));
-        line.charge(turn % 3, 44 * 1472, Pace::Windows);
+        line.charge(turn % 3, 44 * 1472, Flow::Windows);
         line.push(turn % 3);
     }
 }
@@ -91,7 +91,7 @@ fn who_comes_later_begins_where_the_others_are() {
     for _ in 0..1000 {
         line.push(0);
         assert_eq!(line.pop(), Some(0));
-        line.charge(0, 44 * 1472, Pace::Windows);
+        line.charge(0, 44 * 1472, Flow::Windows);
     }
     line.open(1);
     let mut turns = [0_u32; 2];
@@ -100,7 +100,7 @@ fn who_comes_later_begins_where_the_others_are() {
         line.push(1);
         let slot = line.pop().expect("both want to send");
         turns[slot as usize] += 1;
-        line.charge(slot, 44 * 1472, Pace::Windows);
+        line.charge(slot, 44 * 1472, Flow::Windows);
         line.push(slot);
     }
     assert!(turns[0].abs_diff(turns[1]) <= 1, "{turns:?}");
@@ -125,7 +125,7 @@ fn without_anybody_the_line_begins_anew() {
     for _ in 0..1000 {
         line.push(0);
         assert_eq!(line.pop(), Some(0));
-        line.charge(0, 44 * 1472, Pace::Windows);
+        line.charge(0, 44 * 1472, Flow::Windows);
     }
     assert!(line.current > 0);
     line.close(0);
