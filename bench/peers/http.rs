@@ -94,7 +94,7 @@ impl Workload {
             Figure::new("responses/s", count / seconds),
             Figure::new("p50 ms", quantile_ms(0.5)),
             Figure::new("p99 ms", quantile_ms(0.99)),
-            Figure::new("fairness (Jain)", outcome.fairness),
+            Figure::new("fairness (Jain)", outcome.fairness.unwrap_or(f64::NAN)),
             Figure::new("least / median bytes", outcome.slowest_to_median),
             Figure::new("connecting s", outcome.connecting.as_secs_f64()),
             Figure::new("CPU s per GB", used.cpu_seconds / gigabytes),

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 pub use parts::{DhcpArgs, HttpArgs, TftpArgs};
 pub use storm::{FleetArgs, LabArgs, StormArgs};
-pub(crate) use units::duration;
+pub(crate) use units::{Words, duration};
 
 /// Simulated PXE clients, ten thousand at a time, against any boot server.
 ///

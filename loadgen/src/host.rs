@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::Context;
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::record::Host;
 
@@ -34,9 +34,11 @@ pub(crate) fn cores() -> usize {
 /// # Errors
 /// If there is no such processor.
 pub(crate) fn processors(cores: &[usize]) -> anyhow::Result<CpuSet> {
+    let ours = sched_getaffinity(None).context("our processors are not known")?;
     let mut set = CpuSet::new();
     for core in cores {
-        anyhow::ensure!(*core < CpuSet::MAX_CPU, "there is no processor {core}");
+        let is_there = *core < CpuSet::MAX_CPU && ours.is_set(*core);
+        anyhow::ensure!(is_there, "there is no processor {core} for us");
         set.set(*core);
     }
     Ok(set)
@@ -49,4 +51,17 @@ pub(crate) fn processors(cores: &[usize]) -> anyhow::Result<CpuSet> {
 pub(crate) fn pin(core: usize) -> anyhow::Result<()> {
     sched_setaffinity(None, &processors(&[core])?)
         .with_context(|| format!("there is no processor {core} for us"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_processors_that_are_there_are_taken() {
+        let error = processors(&[CpuSet::MAX_CPU - 1]).expect_err("no machine has that many");
+        assert_eq!(error.to_string(), "there is no processor 1023 for us");
+        assert!(processors(&[CpuSet::MAX_CPU]).is_err());
+        assert!(processors(&[]).is_ok());
+    }
 }

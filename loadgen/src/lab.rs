@@ -13,6 +13,7 @@ use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal};
 use rustix::thread::{CpuSet, LinkNameSpaceType, UnshareFlags, sched_setaffinity};
 
+use crate::args::Words;
 use crate::stop;
 
 /// The server's address on the lab's network, whose prefix has 16 bits.
@@ -20,6 +21,9 @@ pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 /// The address of the host with all machines.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+
+/// Machines that find addresses in the lab's network beside its two hosts.
+pub(crate) const MACHINES_MAX: u32 = 65_532;
 
 /// The interface at either end.
 pub(crate) const INTERFACE: &str = "eth0";
@@ -106,8 +110,9 @@ impl Lab {
             ensure!(!stop::requested(), "interrupted");
             ensure!(
                 Instant::now() < deadline,
-                "{program} does not listen on port 67 or 69 after {patience:?} (see --log and \
+                "{program} does not listen on port 67 or 69 after {} (see --log and \
                  --patience):\n{}",
+                Words(patience),
                 tail(log)
             );
             std::thread::sleep(LOOK_EVERY);

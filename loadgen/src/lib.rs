@@ -19,6 +19,7 @@ mod deadlines;
 mod frames;
 mod host;
 mod lab;
+mod random;
 mod ring;
 
 pub use commands::run;

@@ -18,7 +18,7 @@ use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{Builder, IoUring, cqueue, opcode, squeue};
 
 use arena::Arena;
-pub(crate) use buffers::{Datagram, Group, ReceiveBuffers};
+pub(crate) use buffers::{Datagram, Filled, Group, ReceiveBuffers};
 
 /// A ring that belongs to the thread that made it.
 pub(crate) struct Ring {
@@ -32,13 +32,14 @@ pub(crate) struct Ring {
 }
 
 /// The end of an operation, or one of the results of a multishot operation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Completion {
     /// What the operation was named.
     pub(crate) name: u64,
     /// What the system call would have returned: a negative number is an errno.
     pub(crate) result: i32,
     flags: u32,
+    filled: Option<Filled>,
 }
 
 impl Completion {
@@ -47,9 +48,9 @@ impl Completion {
         cqueue::more(self.flags)
     }
 
-    /// The provided buffer that was filled.
-    pub(crate) fn buffer(&self) -> Option<u16> {
-        cqueue::buffer_select(self.flags)
+    /// Hands out the buffer that was filled, once.
+    pub(crate) const fn take_filled(&mut self) -> Option<Filled> {
+        self.filled.take()
     }
 
     /// Bytes, or the errno.
@@ -118,6 +119,7 @@ impl Ring {
             name: entry.user_data(),
             result: entry.result(),
             flags: entry.flags(),
+            filled: cqueue::buffer_select(entry.flags()).map(Filled::new),
         }));
     }
 

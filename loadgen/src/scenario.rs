@@ -1,17 +1,17 @@
 //! What a run is: which machines, when they start, and what is done to them.
 
 mod ramp;
-mod random;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use crate::args::Words;
 use crate::client::Identity;
 use crate::model::{MODELS, Model, PROFILES};
+use crate::random::Random;
 pub use ramp::Ramp;
-pub(crate) use random::Random;
 
 /// What a run is. With the same seed it is the same plan: the same machines of the same kinds that
 /// start at the same times, and meet the same share of losses.
@@ -140,9 +140,10 @@ impl Scenario {
         let last = self.ramp.start(self.clients - 1, self.clients);
         if last >= self.limit {
             bail!(
-                "the last machine starts after {last:?}, but the run ends after {:?}: choose a \
+                "the last machine starts after {}, but the run ends after {}: choose a \
                  higher --limit or a shorter --ramp",
-                self.limit
+                Words(last),
+                Words(self.limit)
             );
         }
         for pid in &self.pids {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::units::{duration, share};
+use super::units::{Words, duration, share};
 use crate::client::{Journey, Options};
 use crate::record::Setting;
 use crate::scenario::{Mix, Ramp, Scenario};
@@ -18,8 +18,10 @@ pub struct FleetArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 1000)]
     pub clients: u32,
 
-    /// What kinds of machines: `mixed`, one of bios-pxe, edk2-pxe, edk2-http, ipxe, grub and
-    /// raspberry-pi, or a list with shares such as edk2-pxe:9,ipxe:1.
+    /// What kinds of machines: `mixed` (all but edk2-autoexec; 8 % run GRUB, 2 % are Raspberry Pis,
+    /// which fetch everything by TFTP), `chained` (all ways into iPXE), one of bios-pxe, edk2-pxe,
+    /// edk2-autoexec, edk2-http, ipxe, grub and raspberry-pi, or a list with shares such as
+    /// edk2-pxe:9,ipxe:1.
     #[arg(long, value_name = "MIX", default_value = "mixed", value_parser = mix)]
     pub profile: (String, Mix),
 
@@ -50,11 +52,11 @@ pub struct FleetArgs {
 
     /// What started systems fetch besides what their command line names. {mac}, {mac_hyphen},
     /// {uuid}, {address}, {server} and {node_url} are filled in.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     pub metadata: Option<String>,
 
     /// Where started systems report that they are up, if their command line has no `report=`.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     pub report: Option<String>,
 
     /// What all that is random comes from: the same seed repeats the plan of a run.
@@ -183,15 +185,26 @@ impl FleetArgs {
         add("stragglers", self.stragglers.to_string());
         add("vanish", self.vanish.to_string());
         add("ipv6", self.ipv6.to_string());
-        add("system-start", format!("{:?}", self.system_start));
+        add("system-start", Words(self.system_start).to_string());
         for (name, url) in [("metadata", &self.metadata), ("report", &self.report)] {
             if let Some(url) = url {
                 add(name, url.clone());
             }
         }
         add("seed", self.seed.to_string());
-        add("limit", format!("{:?}", self.limit));
+        add("limit", Words(self.limit).to_string());
         settings
+    }
+}
+
+/// What started systems may be told to fetch.
+fn url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("{node_url}"));
+    let is_url = rest.is_some_and(|rest| !rest.starts_with('/') && !rest.contains(' '));
+    if is_url && text != "http://" {
+        Ok(text.to_owned())
+    } else {
+        Err("write a URL such as http://{server}/metadata or {node_url}metadata".to_owned())
     }
 }
 

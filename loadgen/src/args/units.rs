@@ -21,6 +21,23 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * factor).map_err(|error| error.to_string())
 }
 
+/// A duration as it would be typed: `250ms`, `30s`, `10m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Words(pub(crate) Duration);
+
+impl std::fmt::Display for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (seconds, millis) = (self.0.as_secs(), self.0.subsec_millis());
+        match (seconds, millis) {
+            (0, 1..) => write!(f, "{millis}ms"),
+            (_, 1..) => write!(f, "{}s", self.0.as_secs_f64()),
+            (3600.., 0) if seconds.is_multiple_of(3600) => write!(f, "{}h", seconds / 3600),
+            (60.., 0) if seconds.is_multiple_of(60) => write!(f, "{}m", seconds / 60),
+            (_, 0) => write!(f, "{seconds}s"),
+        }
+    }
+}
+
 /// A part of a whole: `0.01` or `1%`.
 ///
 /// # Errors
@@ -50,6 +67,13 @@ mod tests {
         assert_eq!(seconds("7"), Ok(7.0));
         for wrong in ["", "s", "3 days", "-3s", "1..5s", "30 s"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations_are_told_as_they_are_typed() {
+        for text in ["0s", "250ms", "30s", "1.5s", "10m", "90s", "2h"] {
+            assert_eq!(duration(text).map(|time| Words(time).to_string()), Ok(text.to_owned()));
         }
     }
 

@@ -5,11 +5,11 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use super::location::PATH_LEN;
 use super::note::Reason;
 use super::outbox::{Out, Outbox};
-use super::rng::Rng;
 use super::step::Step;
 use super::text::Text;
 use super::{Identity, Message};
 use crate::model::{DhcpHabits, IPXE_FEATURES};
+use crate::random::Random;
 use crate::time::{Duration, Instant};
 use crate::wire::dhcp4::{self, Header, Reply, code, kind};
 
@@ -96,11 +96,11 @@ impl Dhcp {
     pub(super) fn begin(
         &mut self,
         habits: &'static DhcpHabits,
-        rng: &mut Rng,
+        rng: &mut Random,
         out: &mut Outbox,
         now: Instant,
     ) {
-        *self = Self { began: now, xid: rng.next_u64() as u32, ..Self::idle(habits) };
+        *self = Self { began: now, xid: rng.next() as u32, ..Self::idle(habits) };
         self.enter(State::Discovering, rng, out, now);
     }
 
@@ -108,7 +108,7 @@ impl Dhcp {
         self.wake
     }
 
-    fn enter(&mut self, state: State, rng: &mut Rng, out: &mut Outbox, now: Instant) {
+    fn enter(&mut self, state: State, rng: &mut Random, out: &mut Outbox, now: Instant) {
         self.state = state;
         self.entered = now;
         self.waits = 0;
@@ -124,12 +124,12 @@ impl Dhcp {
         }
     }
 
-    fn send(&mut self, rng: &mut Rng, out: &mut Outbox, now: Instant) {
+    fn send(&mut self, rng: &mut Random, out: &mut Outbox, now: Instant) {
         let wait = self.waits_ms().get(usize::from(self.waits)).copied().unwrap_or_default();
         let jitter = self.habits.jitter_ms;
         let jitters = matches!(self.state, State::Discovering | State::Requesting);
         let wait = if jitters && jitter > 0 {
-            wait.saturating_sub(jitter) + rng.below(2 * jitter + 1)
+            wait.saturating_sub(jitter) + rng.below(2 * u64::from(jitter) + 1) as u32
         } else {
             wait
         };
@@ -150,7 +150,7 @@ impl Dhcp {
     pub(super) fn handle_timeout(
         &mut self,
         file: &Text<PATH_LEN>,
-        rng: &mut Rng,
+        rng: &mut Random,
         out: &mut Outbox,
         now: Instant,
     ) -> Step {
@@ -198,7 +198,7 @@ impl Dhcp {
         message: Message<'_>,
         identity: &Identity,
         file: &mut Text<PATH_LEN>,
-        rng: &mut Rng,
+        rng: &mut Random,
         out: &mut Outbox,
         now: Instant,
     ) -> Step {
@@ -307,7 +307,7 @@ impl Dhcp {
         !self.habits.needs_file || offer.has_file || offer.rank > rank::PLAIN || by_proxy
     }
 
-    fn request(&mut self, rng: &mut Rng, out: &mut Outbox, now: Instant) {
+    fn request(&mut self, rng: &mut Random, out: &mut Outbox, now: Instant) {
         self.enter(State::Requesting, rng, out, now);
     }
 
@@ -316,7 +316,7 @@ impl Dhcp {
         reply: &Reply<'_>,
         source: SocketAddrV4,
         file: &mut Text<PATH_LEN>,
-        rng: &mut Rng,
+        rng: &mut Random,
         out: &mut Outbox,
         now: Instant,
     ) -> Step {

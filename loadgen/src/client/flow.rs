@@ -53,7 +53,7 @@ pub(super) enum Task {
 }
 
 /// How long a machine that vanishes stays in its last stage.
-const VANISHES_WITHIN_MS: u32 = 20;
+const VANISHES_WITHIN_MS: u64 = 20;
 
 impl Task {
     const fn stage(self) -> Option<Stage> {
@@ -139,7 +139,7 @@ impl Machine {
             && at <= stage
         {
             let stay = self.rng.below(VANISHES_WITHIN_MS);
-            self.fate = Fate::VanishesAt(now + Duration::from_millis(u64::from(stay)));
+            self.fate = Fate::VanishesAt(now + Duration::from_millis(stay));
         }
     }
 

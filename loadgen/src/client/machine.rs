@@ -11,11 +11,11 @@ use super::location::Location;
 use super::note::Notes;
 use super::outbox::{Out, Outbox};
 use super::plan::Plan;
-use super::rng::Rng;
 use super::step::Step;
 use super::tftp::Tftp;
 use super::{BUFFER_LEN, Command, Identity, Input, Journey, Message, Note, Stage};
 use crate::model::Model;
+use crate::random::Random;
 use crate::time::{Duration, Instant};
 use crate::wire::{dhcp4, icmp6, tftp};
 
@@ -25,7 +25,7 @@ pub struct Machine {
     pub(super) identity: Identity,
     pub(super) model: &'static Model,
     pub(super) journey: Arc<Journey>,
-    pub(super) rng: Rng,
+    pub(super) rng: Random,
     pub(super) straggles: bool,
     pub(super) fate: Fate,
     pub(super) tally: Tally,
@@ -91,12 +91,12 @@ impl Machine {
         journey: Arc<Journey>,
         seed: u64,
     ) -> Self {
-        let mut rng = Rng::new(seed);
+        let mut rng = Random::new(seed);
         let prefix = model.uuid_prefix;
         identity.uuid[..prefix.len()].copy_from_slice(prefix);
-        let straggles = rng.chance(journey.options.stragglers);
-        let fate = if rng.chance(journey.options.vanish) {
-            let stage = rng.below(EVERYBODYS_STAGES.len() as u32);
+        let straggles = rng.happens(journey.options.stragglers);
+        let fate = if rng.happens(journey.options.vanish) {
+            let stage = rng.below(EVERYBODYS_STAGES.len() as u64);
             Fate::Vanishes(EVERYBODYS_STAGES[stage as usize])
         } else {
             Fate::Lives

@@ -22,7 +22,6 @@ mod note;
 mod outbox;
 mod pi;
 mod plan;
-mod rng;
 mod settings;
 mod step;
 mod system;

@@ -46,7 +46,8 @@ pub(super) fn tftp(args: TftpArgs) -> anyhow::Result<bool> {
     let outcome = load.run()?;
     let done = outcome.seconds.len();
     line("completed", format!("{done} of {}", args.clients));
-    line("MB a second", format!("{:.1}", outcome.bytes as f64 / 1e6 / outcome.finished_seconds));
+    let rate = outcome.bytes as f64 / 1e6 / outcome.finished_seconds;
+    line("MB a second", if done > 0 { format!("{rate:.1}") } else { NONE.to_owned() });
     for (name, part) in [("median", 0.5), ("99th percentile", 0.99), ("slowest", 1.0)] {
         let at = (part * done as f64).ceil() as usize;
         if let Some(seconds) = outcome.seconds.get(at.saturating_sub(1)) {
@@ -76,8 +77,10 @@ pub(super) fn http(args: HttpArgs) -> anyhow::Result<bool> {
     line("per second", format!("{:.0}", outcome.responses as f64 / seconds));
     line("GB a second", format!("{:.3}", outcome.bytes as f64 / 1e9 / seconds));
     quantiles("response time", &outcome.latency);
-    line("fairness (Jain)", format!("{:.4}", outcome.fairness));
-    line("slowest / median", format!("{:.3}", outcome.slowest_to_median));
+    let fairness = outcome.fairness.map(|index| format!("{index:.4}"));
+    line("fairness (Jain)", fairness.as_deref().unwrap_or(NONE));
+    let evenness = outcome.fairness.map(|_| format!("{:.3}", outcome.slowest_to_median));
+    line("slowest / median", evenness.as_deref().unwrap_or(NONE));
     line("connecting took", format!("{:.3} s", outcome.connecting.as_secs_f64()));
     line("connected again", outcome.reconnects);
     failures(&outcome.failures);
@@ -100,12 +103,21 @@ fn failures<C: Display>(failures: &std::collections::BTreeMap<String, C>) {
 }
 
 fn quantiles(name: &str, histogram: &Histogram<u64>) {
+    if histogram.is_empty() {
+        return line(name, NONE);
+    }
     let at = |part: f64| histogram.value_at_quantile(part) as f64 / 1e6;
     line(name, format!("p50 {:.3} ms, p99 {:.3} ms, max {:.3} ms", at(0.5), at(0.99), at(1.0)));
 }
 
 fn cost(cost: Cost, units: u64, unit: &str) {
-    let each = cost.cpu.as_secs_f64() * 1e6 / units.max(1) as f64;
     let seconds = cost.cpu.as_secs_f64();
-    line("generator", format!("{seconds:.2} s CPU, {each:.2} µs a {unit}, {} enters", cost.enters));
+    let each = match units {
+        0 => String::new(),
+        _ => format!(", {:.2} µs a {unit}", seconds * 1e6 / units as f64),
+    };
+    line("generator", format!("{:.1} ms CPU{each}, {} enters", seconds * 1e3, cost.enters));
 }
+
+/// Where there is no number.
+const NONE: &str = "–";

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::{Context, ensure};
 use indicatif::ProgressBar;
 
 use crate::args::{CompareArgs, FleetArgs, LabArgs, StormArgs};
@@ -17,6 +18,7 @@ use crate::{host, stop};
 
 pub(super) fn storm(args: &StormArgs) -> anyhow::Result<bool> {
     let scenario = args.fleet.scenario(&args.interface, args.server, &args.pid);
+    check(&args.fleet, &scenario)?;
     if let Some(core) = args.fleet.core {
         host::pin(core)?;
     }
@@ -33,7 +35,15 @@ pub(super) fn lab(args: &LabArgs) -> anyhow::Result<bool> {
     if theirs.is_empty() {
         theirs.push(ours);
     }
-    let theirs = host::processors(&theirs)?;
+    let theirs = host::processors(&theirs).context("--server-cores")?;
+    host::processors(&[ours]).context("--core")?;
+    ensure!(
+        args.fleet.clients <= lab::MACHINES_MAX,
+        "{} machines: the lab's network has addresses for {}",
+        args.fleet.clients,
+        lab::MACHINES_MAX
+    );
+    check(&args.fleet, &args.fleet.scenario(lab::INTERFACE, Some(lab::SERVER), &[]))?;
     let lab = Lab::new()?;
     // A server that does not start says why, also to those who keep no log.
     let unkept = tempfile::NamedTempFile::new()?;
@@ -66,16 +76,18 @@ fn say(text: &str) -> std::io::Result<()> {
     }
 }
 
-/// Runs a storm and reports it. Whether all came up that were meant to.
-fn execute(args: &FleetArgs, scenario: &Scenario, whom: &str) -> anyhow::Result<bool> {
+/// Finds what would fail in the end before anything begins.
+fn check(args: &FleetArgs, scenario: &Scenario) -> anyhow::Result<()> {
     scenario.check()?;
     for path in [&args.json, &args.html].into_iter().flatten() {
         check_writable(path)?;
     }
-    anyhow::ensure!(
-        args.json.is_none() || args.json != args.html,
-        "--json and --html name the same file"
-    );
+    ensure!(args.json.is_none() || args.json != args.html, "--json and --html name the same file");
+    Ok(())
+}
+
+/// Runs a storm and reports it. Whether all came up that were meant to.
+fn execute(args: &FleetArgs, scenario: &Scenario, whom: &str) -> anyhow::Result<bool> {
     let bar = std::io::stderr().is_terminal().then(|| ProgressBar::new(0));
     let journey = Arc::new(args.journey());
     let fleet = Fleet::new(scenario, &journey, |machines, kinds| {
@@ -132,6 +144,7 @@ fn write(args: &FleetArgs, run: &Run) -> anyhow::Result<()> {
 fn check_writable(path: &Path) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    anyhow::ensure!(folder.is_dir(), "{}: there is no folder {}", path.display(), folder.display());
+    ensure!(folder.is_dir(), "{}: there is no folder {}", path.display(), folder.display());
+    ensure!(!path.is_dir(), "{} is a folder: name a file in it", path.display());
     Ok(())
 }

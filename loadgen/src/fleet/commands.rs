@@ -13,7 +13,7 @@ use super::endpoints::{Kind, Name};
 use super::link::Recipient;
 use super::{FRAMES, Fleet, PACKETS, PIECES};
 use crate::client::{Command, Input};
-use crate::ring::{Datagram, NAMELESS};
+use crate::ring::{Datagram, Filled, NAMELESS};
 use crate::time::Instant;
 use crate::wire::{ethernet, ipv4_udp};
 
@@ -89,7 +89,7 @@ impl Fleet<'_> {
     }
 
     /// A frame came.
-    pub(super) fn handle_frame(&mut self, id: u16, len: usize) -> anyhow::Result<()> {
+    pub(super) fn handle_frame(&mut self, id: &Filled, len: usize) -> anyhow::Result<()> {
         if self.is_lost() {
             return Ok(());
         }
@@ -132,7 +132,7 @@ impl Fleet<'_> {
     pub(super) fn handle_datagram(
         &mut self,
         name: Name,
-        id: u16,
+        id: &Filled,
         len: usize,
     ) -> anyhow::Result<()> {
         if self.is_lost() || !self.places.is(name) {
@@ -150,7 +150,12 @@ impl Fleet<'_> {
     }
 
     /// Bytes of a stream came.
-    pub(super) fn handle_piece(&mut self, name: Name, id: u16, len: usize) -> anyhow::Result<()> {
+    pub(super) fn handle_piece(
+        &mut self,
+        name: Name,
+        id: &Filled,
+        len: usize,
+    ) -> anyhow::Result<()> {
         if len == 0 || !self.places.is(name) {
             return Ok(());
         }

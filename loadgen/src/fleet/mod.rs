@@ -22,10 +22,11 @@ use indicatif::ProgressBar;
 use crate::client::{BUFFER_LEN, Input, Journey, Machine, StreamError};
 use crate::clock::{Clock, nanoseconds};
 use crate::deadlines::Deadlines;
+use crate::random::Random;
 use crate::record::{Closing, Plan, Recorder, Run, Sample, ServerSample};
 use crate::ring::{Completion, Group, ReceiveBuffers, Ring};
 use crate::sample;
-use crate::scenario::{Random, Scenario};
+use crate::scenario::Scenario;
 use crate::stop;
 use crate::time::Instant;
 use endpoints::{Kind, Name, Places};
@@ -176,10 +177,10 @@ impl<'s> Fleet<'s> {
             self.frame_ring.reap(completions);
             self.now = self.clock.now();
             let mut frames = 0;
-            for completion in completions.drain(..) {
-                if let (Some(id), Ok(len)) = (completion.buffer(), completion.outcome()) {
+            for mut completion in completions.drain(..) {
+                if let (Some(id), Ok(len)) = (completion.take_filled(), completion.outcome()) {
                     frames += 1;
-                    self.handle_frame(id, len)?;
+                    self.handle_frame(&id, len)?;
                     self.frames.give_back(id);
                 }
                 if !completion.has_more() {
@@ -268,9 +269,9 @@ impl<'s> Fleet<'s> {
         Ok(())
     }
 
-    fn handle_completion(&mut self, completion: Completion) -> anyhow::Result<()> {
+    fn handle_completion(&mut self, mut completion: Completion) -> anyhow::Result<()> {
         let Some(name) = Name::from_bits(completion.name) else { return Ok(()) };
-        let (buffer, outcome) = (completion.buffer(), completion.outcome());
+        let (buffer, outcome) = (completion.take_filled(), completion.outcome());
         match name.kind {
             // Frames have arrived: they are taken before the next completions.
             Kind::Frames => {
@@ -281,7 +282,7 @@ impl<'s> Fleet<'s> {
             }
             Kind::Datagram => {
                 if let (Some(id), Ok(len)) = (buffer, outcome) {
-                    self.handle_datagram(name, id, len)?;
+                    self.handle_datagram(name, &id, len)?;
                     self.packets.give_back(id);
                 }
                 if !completion.has_more() && self.places.is(name) {
@@ -292,7 +293,7 @@ impl<'s> Fleet<'s> {
             }
             Kind::Stream => {
                 if let (Some(id), Ok(len)) = (buffer, outcome) {
-                    self.handle_piece(name, id, len)?;
+                    self.handle_piece(name, &id, len)?;
                     self.pieces.give_back(id);
                 }
                 if completion.has_more() || !self.places.is(name) {

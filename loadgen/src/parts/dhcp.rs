@@ -290,13 +290,13 @@ impl<'l> Run<'l> {
         Ok(())
     }
 
-    fn handle_completion(&mut self, completion: Completion, now: u64) -> anyhow::Result<()> {
+    fn handle_completion(&mut self, mut completion: Completion, now: u64) -> anyhow::Result<()> {
         if completion.name == SEND {
             // Lost, and sent again in a second; the server's port may be closed for a while.
             return Ok(());
         }
-        if let (Some(id), Ok(len)) = (completion.buffer(), completion.outcome()) {
-            let bytes = self.buffers.bytes(id, len);
+        if let (Some(id), Ok(len)) = (completion.take_filled(), completion.outcome()) {
+            let bytes = self.buffers.bytes(&id, len);
             let answer = match &self.load.path {
                 DhcpPath::Relay { .. } => Answer::parse(bytes),
                 DhcpPath::Frames { .. } => frames::dhcp_payload(bytes).and_then(Answer::parse),

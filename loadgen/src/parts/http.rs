@@ -1,6 +1,8 @@
 //! Many HTTP connections that stay open, each asking for the same file again and again.
 
+mod connection;
 mod head;
+mod outcome;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -9,13 +11,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
-use socket2::{Domain, Socket, Type};
 
 use super::{Cost, latencies, wait};
 use crate::clock::{Clock, nanoseconds};
-use crate::ring::{Completion, Group, NAMELESS, ReceiveBuffers, Ring};
+use crate::ring::{Completion, Filled, Group, NAMELESS, ReceiveBuffers, Ring};
 use crate::stop;
+use connection::{Connection, GENERATION_SHIFT, State, open};
 use head::Head;
+pub use outcome::HttpOutcome;
+use outcome::fairness;
 
 /// What is asked for, by how many, and how long.
 #[derive(Clone, Debug)]
@@ -54,40 +58,6 @@ pub enum Body {
     Verify(Vec<u8>),
 }
 
-/// What became of it.
-#[derive(Clone, Debug)]
-pub struct HttpOutcome {
-    /// Complete responses.
-    pub responses: u64,
-    /// Bytes of bodies, also of incomplete ones.
-    pub bytes: u64,
-    /// Time from the first request to the end.
-    pub elapsed: Duration,
-    /// Time in which all connections were made.
-    pub connecting: Duration,
-    /// Nanoseconds from a request to the last byte of its response.
-    pub latency: Histogram<u64>,
-    /// Jain's index of the bytes that connections received: 1 if all got the same, 1/n if one
-    /// got all.
-    pub fairness: f64,
-    /// Bytes of the connection that received least, as a part of the median.
-    pub slowest_to_median: f64,
-    /// Connections that the server closed and that were made again.
-    pub reconnects: u64,
-    /// Why connections ended for good, and how many.
-    pub failures: BTreeMap<String, usize>,
-    /// What it cost the generator.
-    pub cost: Cost,
-}
-
-impl HttpOutcome {
-    /// Connections that ended for good before the end.
-    #[must_use]
-    pub fn failed(&self) -> usize {
-        self.failures.values().sum()
-    }
-}
-
 impl HttpLoad {
     /// Bodies discarded for some time.
     #[must_use]
@@ -113,31 +83,6 @@ impl HttpLoad {
         run.load()?;
         Ok(run.outcome())
     }
-}
-
-struct Connection {
-    socket: Option<Socket>,
-    /// Which socket of this connection it is; completions for earlier ones mean nothing.
-    generation: u32,
-    state: State,
-    /// A multishot receive is under way.
-    armed: bool,
-    closes: bool,
-    /// The beginning of a head that came in parts.
-    partial: Vec<u8>,
-    asked: u64,
-    /// Bytes of bodies.
-    bytes: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Closed,
-    Connecting,
-    Idle,
-    Head,
-    Body { received: u64, len: u64 },
-    Failed,
 }
 
 struct Run<'l> {
@@ -315,16 +260,16 @@ impl<'l> Run<'l> {
         Ok(())
     }
 
-    fn handle_completion(&mut self, completion: Completion) -> anyhow::Result<()> {
+    fn handle_completion(&mut self, mut completion: Completion) -> anyhow::Result<()> {
         if completion.name == NAMELESS {
             return Ok(());
         }
         let index = (completion.name & INDEX_MASK) as usize;
         let generation = (completion.name >> GENERATION_SHIFT) as u32 & GENERATION_MASK;
         let current = self.connections[index].generation == generation;
-        if let Some(id) = completion.buffer() {
+        if let Some(id) = completion.take_filled() {
             if current && let Ok(len) = completion.outcome() {
-                self.handle_bytes(index, id, len)?;
+                self.handle_bytes(index, &id, len)?;
             }
             self.buffers.give_back(id);
         }
@@ -375,7 +320,7 @@ impl<'l> Run<'l> {
         }
     }
 
-    fn handle_bytes(&mut self, index: usize, id: u16, len: usize) -> anyhow::Result<()> {
+    fn handle_bytes(&mut self, index: usize, id: &Filled, len: usize) -> anyhow::Result<()> {
         let mut bytes = self.buffers.bytes(id, len);
         let connection = &mut self.connections[index];
         let whole;
@@ -495,52 +440,6 @@ impl<'l> Run<'l> {
     }
 }
 
-impl Connection {
-    fn new() -> Self {
-        Self {
-            socket: None,
-            generation: 0,
-            state: State::Closed,
-            armed: false,
-            closes: false,
-            partial: Vec::new(),
-            asked: 0,
-            bytes: 0,
-        }
-    }
-
-    fn fd(&self) -> RawFd {
-        self.socket.as_ref().map_or(-1, AsRawFd::as_raw_fd)
-    }
-
-    fn name(&self, index: usize) -> u64 {
-        u64::from(self.generation) << GENERATION_SHIFT | index as u64
-    }
-
-    fn count(&mut self, more: u64) {
-        self.bytes += more;
-        if let State::Body { received, .. } = &mut self.state {
-            *received += more;
-        }
-    }
-}
-
-/// Jain, Chiu, Hawe 1984: the square of the sum over n times the sum of the squares.
-fn fairness(shares: &[u64]) -> f64 {
-    let sum: f64 = shares.iter().map(|share| *share as f64).sum();
-    let squares: f64 = shares.iter().map(|share| (*share as f64).powi(2)).sum();
-    if squares == 0.0 { 1.0 } else { sum * sum / (shares.len() as f64 * squares) }
-}
-
-fn open(local: Ipv4Addr) -> std::io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_tcp_nodelay(true)?;
-    if !local.is_unspecified() {
-        socket.bind(&SocketAddrV4::new(local, 0).into())?;
-    }
-    Ok(socket)
-}
-
 fn errno_text(errno: Option<i32>) -> String {
     std::io::Error::from_raw_os_error(errno.unwrap_or(0)).to_string()
 }
@@ -549,7 +448,6 @@ fn errno_text(errno: Option<i32>) -> String {
 const SEND: u64 = 1 << 63;
 const CONNECT: u64 = 1 << 62;
 const DISCARD: u64 = 1 << 61;
-const GENERATION_SHIFT: u32 = 32;
 const GENERATION_MASK: u32 = 0x00ff_ffff;
 const INDEX_MASK: u64 = 0xffff_ffff;
 
@@ -572,15 +470,3 @@ const DISCARD_BYTES: u64 = 1 << 30;
 
 /// The longest head of a response.
 const HEAD_BYTES_MAX: usize = 16_384;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fairness_is_that_of_jain() {
-        assert!((fairness(&[5, 5, 5, 5]) - 1.0).abs() < 1e-9);
-        assert!((fairness(&[20, 0, 0, 0]) - 0.25).abs() < 1e-9);
-        assert!((fairness(&[0, 0]) - 1.0).abs() < 1e-9);
-    }
-}

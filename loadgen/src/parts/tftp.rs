@@ -1,18 +1,19 @@
 //! Many TFTP clients that start together and keep the timers of PXE firmware.
 
+mod client;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use anyhow::Context;
-use socket2::Socket;
 
-use super::{Cost, udp_socket, wait};
+use super::{Cost, wait};
 use crate::clock::{Clock, nanoseconds};
 use crate::deadlines::Deadlines;
-use crate::ring::{Completion, Datagram, Group, ReceiveBuffers, Ring};
+use crate::ring::{Completion, Datagram, Filled, Group, ReceiveBuffers, Ring};
 use crate::stop;
+use client::{Client, State, Step};
 
 /// What is asked for, and by how many.
 #[derive(Clone, Debug)]
@@ -141,36 +142,6 @@ impl TftpLoad {
     }
 }
 
-struct Client {
-    socket: Socket,
-    state: State,
-    /// Options in force.
-    block_bytes: usize,
-    window_blocks: u16,
-    /// Number of the last block that came in order.
-    block: u16,
-    /// Blocks in order that are not acknowledged yet.
-    pending: u16,
-    /// A gap was reported, and nothing in order came since.
-    gap_reported: bool,
-    received: u64,
-    /// How often the last packet was sent.
-    sends: u32,
-    began: u64,
-    /// When something new came last.
-    progressed: u64,
-    /// When to send again.
-    deadline: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Waiting,
-    Requesting,
-    Receiving,
-    Ended,
-}
-
 struct Run<'l> {
     load: &'l TftpLoad,
     ring: Ring,
@@ -256,15 +227,15 @@ impl<'l> Run<'l> {
         Ok(self.ring.receive_from(fd, u64::from(index), GROUP, self.load.segments)?)
     }
 
-    fn handle_completion(&mut self, completion: Completion, now: u64) -> anyhow::Result<()> {
+    fn handle_completion(&mut self, mut completion: Completion, now: u64) -> anyhow::Result<()> {
         if completion.name & SEND != 0 {
             // What could not be sent is lost, and the timer sends it again. An earlier packet
             // was refused: its answer comes as an error of this one.
             return Ok(());
         }
         let index = completion.name as u32;
-        if let (Some(id), Ok(len)) = (completion.buffer(), completion.outcome()) {
-            self.handle_buffer(index, id, len, now)?;
+        if let (Some(id), Ok(len)) = (completion.take_filled(), completion.outcome()) {
+            self.handle_buffer(index, &id, len, now)?;
             self.buffers.give_back(id);
         }
         if !completion.has_more() && self.clients[index as usize].state != State::Ended {
@@ -274,7 +245,13 @@ impl<'l> Run<'l> {
         Ok(())
     }
 
-    fn handle_buffer(&mut self, index: u32, id: u16, len: usize, now: u64) -> anyhow::Result<()> {
+    fn handle_buffer(
+        &mut self,
+        index: u32,
+        id: &Filled,
+        len: usize,
+        now: u64,
+    ) -> anyhow::Result<()> {
         let Some(datagram) = self.buffers.datagram(id, len, self.load.segments) else {
             return Ok(());
         };
@@ -384,135 +361,6 @@ impl<'l> Run<'l> {
         client.state = State::Ended;
         self.outcome.bytes += client.received;
         self.running -= 1;
-    }
-}
-
-/// What a packet did to its client.
-enum Step {
-    Nothing,
-    Progress,
-    Acknowledge,
-    Completed,
-    Failed(String),
-}
-
-impl Client {
-    fn new(load: &TftpLoad) -> std::io::Result<Self> {
-        let window_bytes = usize::from(load.window_blocks) * usize::from(load.block_bytes) * 4;
-        let socket = udp_socket(SocketAddrV4::new(load.local, 0), window_bytes.max(16_384))?;
-        if load.segments {
-            rustix::net::sockopt::set_ip_mtu_discover(
-                &socket,
-                rustix::net::sockopt::Ipv4PathMtuDiscovery::DONT,
-            )?;
-            enable_segments(&socket)?;
-        }
-        Ok(Self {
-            socket,
-            state: State::Waiting,
-            block_bytes: 512,
-            window_blocks: 1,
-            block: 0,
-            pending: 0,
-            gap_reported: false,
-            received: 0,
-            sends: 0,
-            began: 0,
-            progressed: 0,
-            deadline: 0,
-        })
-    }
-
-    fn fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
-    }
-
-    /// Takes in one packet.
-    fn receive(&mut self, packet: &[u8], load: &TftpLoad, learned: &mut Option<Vec<u8>>) -> Step {
-        match packet {
-            [0, 3, high, low, data @ ..] => {
-                self.on_data(u16::from_be_bytes([*high, *low]), data, load, learned)
-            }
-            [0, 6, options @ ..] if self.state == State::Requesting => self.on_options(options),
-            // Ours has not arrived: the server repeats itself.
-            [0, 6, ..] if self.block == 0 && self.received == 0 => Step::Acknowledge,
-            [0, 5, high, low, text @ ..] => {
-                let text = text.strip_suffix(&[0]).unwrap_or(text);
-                let code = u16::from_be_bytes([*high, *low]);
-                Step::Failed(format!("ERROR {code}: {}", String::from_utf8_lossy(text)))
-            }
-            _ => Step::Nothing,
-        }
-    }
-
-    /// RFC 2347: the server repeats the options that it takes.
-    fn on_options(&mut self, options: &[u8]) -> Step {
-        let mut words = options.split(|byte| *byte == 0);
-        // Ends with the packet.
-        while let (Some(name), Some(value)) = (words.next(), words.next()) {
-            let value = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
-            match (name.to_ascii_lowercase().as_slice(), value) {
-                (b"blksize", Some(value)) => self.block_bytes = usize::from(value),
-                (b"windowsize", Some(value)) => self.window_blocks = value,
-                _ => {}
-            }
-        }
-        Step::Acknowledge
-    }
-
-    fn on_data(
-        &mut self,
-        block: u16,
-        data: &[u8],
-        load: &TftpLoad,
-        learned: &mut Option<Vec<u8>>,
-    ) -> Step {
-        if block != self.block.wrapping_add(1) {
-            // RFC 7440 §4: a gap is answered with the last block in order, once. A repeated block
-            // is never answered (RFC 1123 §4.2.3.1).
-            let ahead = block.wrapping_sub(self.block) < 0x8000 && block != self.block;
-            if ahead && self.window_blocks > 1 && !self.gap_reported {
-                self.gap_reported = true;
-                return Step::Acknowledge;
-            }
-            return Step::Nothing;
-        }
-        match (&load.expected, learned) {
-            (_, Some(learned)) => learned.extend_from_slice(data),
-            (Expected::Bytes(file), None) => {
-                let first = self.received as usize;
-                if file.get(first..first + data.len()) != Some(data) {
-                    return Step::Failed("bytes that are not those of the file".to_owned());
-                }
-            }
-            (Expected::Anything, None) => {}
-        }
-        self.block = block;
-        self.received += data.len() as u64;
-        self.pending += 1;
-        self.gap_reported = false;
-        if data.len() < self.block_bytes {
-            return match &load.expected {
-                Expected::Bytes(file) if file.len() as u64 != self.received => {
-                    Step::Failed("fewer bytes than the file has".to_owned())
-                }
-                Expected::Bytes(_) | Expected::Anything => Step::Completed,
-            };
-        }
-        if self.pending >= self.window_blocks { Step::Acknowledge } else { Step::Progress }
-    }
-}
-
-/// UDP_GRO, which no crate of ours knows.
-fn enable_segments(socket: &Socket) -> std::io::Result<()> {
-    let on: libc::c_int = 1;
-    let len = size_of::<libc::c_int>() as libc::socklen_t;
-    let value = (&raw const on).cast();
-    // SAFETY: the value is readable for its length, and the kernel copies it.
-    match unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_GRO, value, len) }
-    {
-        0 => Ok(()),
-        _ => Err(std::io::Error::last_os_error()),
     }
 }
 

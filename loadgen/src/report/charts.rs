@@ -248,7 +248,7 @@ pub(super) fn boot_shares(runs: &[Named<'_>]) -> Chart {
 
 /// How long each stage took.
 pub(super) fn stage_times(run: &Run) -> Option<Chart> {
-    let ended = run.stages.iter().filter(|stage| stage.took_s.count > 0);
+    let ended = stages::shown(run).filter(|stage| stage.took_s.count > 0);
     let bars: Vec<Bar> = ended
         .map(|stage| Bar {
             name: stages::name(&stage.stage),

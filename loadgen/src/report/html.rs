@@ -299,7 +299,7 @@ fn stage_rows(run: &Run) -> Vec<StageRow> {
             cells,
         }
     };
-    run.stages.iter().map(row).collect()
+    stages::shown(run).map(row).collect()
 }
 
 fn transfers(run: &Run) -> Vec<Vec<String>> {

@@ -1,10 +1,21 @@
 //! What the stages of a boot are called, and what happens in them, for people.
 
 use crate::client::Stage;
+use crate::record::{Run, StageRecord};
 
 /// The stage with this label in a record, if this version knows it.
 fn known(label: &str) -> Option<Stage> {
     Stage::ALL.into_iter().find(|stage| stage.label() == label)
+}
+
+/// The stages that tables show: the self-test only if it took time.
+pub(super) fn shown(run: &Run) -> impl Iterator<Item = &StageRecord> {
+    let is_moment = |stage: &StageRecord| {
+        known(&stage.stage) == Some(Stage::PowerOn)
+            && stage.failed == 0
+            && stage.took_s.max < SHORTEST_SELF_TEST_S
+    };
+    run.stages.iter().filter(move |stage| !is_moment(stage))
 }
 
 /// A name for people.
@@ -56,3 +67,6 @@ pub(super) fn class(label: &str) -> &'static str {
         Some(Stage::Up) => "c-starting",
     }
 }
+
+/// Below this a self-test is nothing but the resolution of a clock.
+const SHORTEST_SELF_TEST_S: f64 = 0.001;

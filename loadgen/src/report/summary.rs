@@ -138,9 +138,13 @@ pub(super) fn usage(run: &Run) -> Vec<(&'static str, String)> {
     };
     let mut pairs = vec![("Run", words::seconds(run.wall_s)), ("Delivered", delivered(run, bytes))];
     if let Some(server) = &run.server {
-        let cpu = format!("{}{}", words::seconds(server.cpu_s), of_a_core(server.cpu_s));
+        let cpu = match server.cpu_s {
+            // The kernel counts in hundredths for programs.
+            0.0 => "less than 10 ms".to_owned(),
+            cpu_s => format!("{}{}", words::seconds(cpu_s), of_a_core(cpu_s)),
+        };
         pairs.push(("Server, processor time", cpu));
-        if bytes >= 1e6 {
+        if bytes >= 1e6 && server.cpu_s > 0.0 {
             let a_gigabyte = words::seconds(server.cpu_s / bytes * 1e9);
             pairs.push(("Server, processor time a GB", a_gigabyte));
         }

@@ -144,7 +144,7 @@ fn stage_table(run: &Run) -> String {
         ">sent again",
         ">told to wait",
     ]);
-    for stage in &run.stages {
+    for stage in stages::shown(run) {
         let counts = [stage.began, stage.ended, stage.failed].map(words::count);
         let [began, ended, failed] = counts;
         let [half, most, slowest] = times(&stage.took_s);

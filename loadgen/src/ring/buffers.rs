@@ -60,18 +60,25 @@ impl ReceiveBuffers {
         Ok(buffers)
     }
 
-    /// The first `len` bytes of a buffer that a completion named, and that has not been given back.
-    pub(crate) fn bytes(&self, id: u16, len: usize) -> &[u8] {
+    /// The first `len` bytes of a buffer.
+    pub(crate) fn bytes(&self, filled: &Filled, len: usize) -> &[u8] {
+        let id = filled.0;
         assert!(id < self.count && len <= self.size, "the kernel fills what it was given");
         let first = self.memory.as_ptr().wrapping_add(usize::from(id) * self.size);
         // SAFETY: both bounds were checked against the mapping; the kernel does not write to a
-        // buffer between its completion and `give_back`.
+        // buffer between its completion, which alone makes a `Filled`, and `give_back`, which
+        // takes it.
         unsafe { std::slice::from_raw_parts(first, len) }
     }
 
     /// The datagram in a buffer that a [`Ring::receive_from`] filled with `len` bytes.
-    pub(crate) fn datagram(&self, id: u16, len: usize, segments: bool) -> Option<Datagram<'_>> {
-        let bytes = self.bytes(id, len);
+    pub(crate) fn datagram(
+        &self,
+        filled: &Filled,
+        len: usize,
+        segments: bool,
+    ) -> Option<Datagram<'_>> {
+        let bytes = self.bytes(filled, len);
         let (header, rest) = bytes.split_first_chunk::<OUT_BYTES>()?;
         let (name, rest) = rest.split_first_chunk::<NAME_BYTES>()?;
         let (control, rest) = rest.split_at_checked(if segments { CONTROL_BYTES } else { 0 })?;
@@ -93,9 +100,9 @@ impl ReceiveBuffers {
     }
 
     /// Lets the kernel fill the buffer again, from the next [`ReceiveBuffers::publish`] on.
-    pub(crate) fn give_back(&mut self, id: u16) {
-        assert!(id < self.count, "the kernel fills what it was given");
-        self.offer(id);
+    pub(crate) fn give_back(&mut self, filled: Filled) {
+        assert!(filled.0 < self.count, "the kernel fills what it was given");
+        self.offer(filled.0);
     }
 
     /// Shows the kernel what was given back.
@@ -118,6 +125,18 @@ impl ReceiveBuffers {
         entry.set_len(self.size as u32);
         entry.set_bid(id);
         self.tail = self.tail.wrapping_add(1);
+    }
+}
+
+/// A buffer that the kernel has filled: whoever has this may read it, until it is given back.
+#[derive(Debug)]
+#[must_use = "a buffer that is not given back is lost"]
+pub(crate) struct Filled(u16);
+
+impl Filled {
+    /// The buffer that a completion names. Each completion names its own.
+    pub(super) const fn new(id: u16) -> Self {
+        Self(id)
     }
 }
 

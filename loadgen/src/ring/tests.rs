@@ -43,8 +43,9 @@ fn datagrams_arrive_with_their_sender() {
     let [completion] = collect(&mut ring, 1)[..] else { panic!("sends complete silently") };
     assert_eq!(completion.name, 7);
     assert!(completion.has_more());
-    let (id, len) = (completion.buffer().expect("it has one"), completion.outcome().expect("ok"));
-    let datagram = buffers.datagram(id, len, false).expect("it is one");
+    let (id, len) =
+        (completion.take_filled().expect("it has one"), completion.outcome().expect("ok"));
+    let datagram = buffers.datagram(&id, len, false).expect("it is one");
     assert_eq!(datagram.payload, b"hello");
     assert_eq!(datagram.source, address_of(&theirs));
     assert_eq!(datagram.segment, 5);
@@ -104,8 +105,8 @@ fn a_connection_can_be_made_discarded_and_closed() {
     assert_eq!((completions[0].name, completions[0].result), (2, 4999));
     ring.receive(fd, 3, GROUP).expect("it is queued");
     let completions = collect(&mut ring, 1);
-    let id = completions[0].buffer().expect("it has one");
-    assert_eq!(buffers.bytes(id, 1), [1]);
+    let id = completions[0].take_filled().expect("it has one");
+    assert_eq!(buffers.bytes(&id, 1), [1]);
     ring.close(fd, NAMELESS).expect("it is queued");
     let completions = collect(&mut ring, 1);
     assert_eq!((completions[0].name, completions[0].outcome()), (3, Err(libc::ECANCELED)));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::args::duration;
+use crate::args::{Words, duration};
 
 /// When machines are switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +59,8 @@ impl fmt::Display for Ramp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::All => f.write_str("all"),
-            Self::Over(time) => write!(f, "{time:?}"),
-            Self::Racks { machines, gap } => write!(f, "rack:{machines}/{gap:?}"),
+            Self::Over(time) => write!(f, "{}", Words(*time)),
+            Self::Racks { machines, gap } => write!(f, "rack:{machines}/{}", Words(*gap)),
         }
     }
 }

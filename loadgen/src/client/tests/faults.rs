@@ -107,8 +107,8 @@ fn many_losses_are_repaired_too() {
         if model == &GRUB {
             world.view.profiles[0].loader = reveille_core::view::Loader::Grub;
         }
-        let mut rng = crate::client::rng::Rng::new(seed);
-        world.carries = Box::new(move |_, _, _| !rng.chance(0.05));
+        let mut rng = crate::random::Random::new(seed);
+        world.carries = Box::new(move |_, _, _| !rng.happens(0.05));
         assert_eq!(world.run(), Ok(()), "{}", model.name);
         resent += world.notes.iter().filter(|(_, note)| matches!(note, Note::Resent(_))).count();
     }

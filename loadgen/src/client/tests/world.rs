@@ -39,8 +39,8 @@ pub(super) fn identity() -> Identity {
 
 /// Bytes that differ at every place.
 pub(super) fn bytes(len: usize, seed: u64) -> Vec<u8> {
-    let mut rng = crate::client::rng::Rng::new(seed);
-    (0..len).map(|_| rng.next_u64() as u8).collect()
+    let mut rng = crate::random::Random::new(seed);
+    (0..len).map(|_| rng.next() as u8).collect()
 }
 
 /// What the server has, and what it should be.
