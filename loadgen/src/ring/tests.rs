@@ -40,7 +40,8 @@ fn datagrams_arrive_with_their_sender() {
         5
     })
     .expect("it is queued");
-    let [completion] = collect(&mut ring, 1)[..] else { panic!("sends complete silently") };
+    let mut completions = collect(&mut ring, 1);
+    let [completion] = &mut completions[..] else { panic!("sends complete silently") };
     assert_eq!(completion.name, 7);
     assert!(completion.has_more());
     let (id, len) =
@@ -104,7 +105,7 @@ fn a_connection_can_be_made_discarded_and_closed() {
     let completions = collect(&mut ring, 1);
     assert_eq!((completions[0].name, completions[0].result), (2, 4999));
     ring.receive(fd, 3, GROUP).expect("it is queued");
-    let completions = collect(&mut ring, 1);
+    let mut completions = collect(&mut ring, 1);
     let id = completions[0].take_filled().expect("it has one");
     assert_eq!(buffers.bytes(&id, 1), [1]);
     ring.close(fd, NAMELESS).expect("it is queued");
