@@ -68,8 +68,8 @@ fn unsafe_code_lives_where_the_kernel_is_spoken_to() {
     let places = ["ring", "frames", "lab", "stop", "parts/tftp/client", "fleet/commands"];
     let found = offenders("loadgen/src", |file, line| {
         let file = file.trim_start_matches("loadgen/src/").trim_end_matches(".rs");
-        let is_place = |place: &&str| file == **place || file.starts_with(&format!("{place}/"));
-        is_unsafe(line) && !places.iter().any(|place| is_place(&place))
+        let is_place = |place: &str| file == place || file.starts_with(&format!("{place}/"));
+        is_unsafe(line) && !places.iter().any(|place| is_place(place))
     });
     assert!(found.is_empty(), "{found:#?}");
     let found = offenders("daemon/src", |_, line| is_unsafe(line));
