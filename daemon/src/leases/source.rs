@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use super::filter::Filter;
 use super::{Listed, PAGE};
 use crate::control::message::{Answer, Page, Request, SOCKET};
+use crate::privileges::User;
 use crate::serve::Explained;
 use crate::store::directory::{StateDirectory, holder};
 use crate::store::disk::{Disk, Reader};
@@ -86,9 +87,14 @@ impl Source {
     }
 }
 
-/// Holds the state directory for a moment.
+/// Holds the state directory as its owner, so that what is written there can be read by the server.
 pub(crate) fn hold(directory: &Path) -> anyhow::Result<StateDirectory> {
-    Ok(StateDirectory::borrow(directory)?)
+    let owner = User::owner_of(directory)
+        .with_context(|| format!("cannot look into {}", directory.display()))?;
+    if let Some(owner) = &owner {
+        owner.assume().context("cannot become the owner of the state directory")?;
+    }
+    Ok(StateDirectory::take(directory, None)?)
 }
 
 /// Opens the store of a state directory that is held.
