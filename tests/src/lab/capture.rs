@@ -1,7 +1,8 @@
 //! Recording what passes the switch.
 
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -19,6 +20,9 @@ pub const BOOT_PROTOCOLS: &str = "udp port 67 or udp port 68 or udp port 4011 or
 /// The longest request of firmware fits; of images only the beginning is kept.
 const SNAP_BYTES: &str = "700";
 
+/// How often the file is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// A running capture of all that passes the switch.
 #[derive(Debug)]
 pub struct Capture {
@@ -33,6 +37,19 @@ impl Capture {
     /// If tcpdump is not installed or does not start.
     #[must_use]
     pub fn start(link: &Link, name: &str, filter: &str) -> Self {
+        Self::record(link, name, filter, SNAP_BYTES)
+    }
+
+    /// The same, with every frame whole.
+    ///
+    /// # Panics
+    /// If tcpdump is not installed or does not start.
+    #[must_use]
+    pub fn whole(link: &Link, name: &str, filter: &str) -> Self {
+        Self::record(link, name, filter, "0")
+    }
+
+    fn record(link: &Link, name: &str, filter: &str, snap_bytes: &str) -> Self {
         let file = link.file(name);
         let mut command = link.switch().command("tcpdump");
         command
@@ -45,7 +62,7 @@ impl Capture {
                 "-Z",
                 "root",
                 "-s",
-                SNAP_BYTES,
+                snap_bytes,
                 "-w",
             ])
             .arg(&file)
@@ -63,6 +80,32 @@ impl Capture {
         self.process.signal(Signal::INT);
         self.process.wait_end(Duration::from_secs(10)).expect("tcpdump ends when it is asked to");
         self.file.clone()
+    }
+
+    /// Stops when everything that passed the switch before is in the file, and returns it. The
+    /// filter must let UDP to port 67 pass: a last datagram there marks the end.
+    ///
+    /// # Panics
+    /// If the mark does not come through, or tcpdump does not end.
+    pub fn stop_complete(self, link: &Link) -> PathBuf {
+        const MARK: &[u8] = b"all that matters has passed";
+        let host = link.host();
+        host.namespace().ip("address add 169.254.7.7/16 broadcast + dev eth0");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let sent = host.namespace().run(|| {
+                let socket = UdpSocket::bind("169.254.7.7:0")?;
+                socket.set_broadcast(true)?;
+                socket.send_to(MARK, "169.254.255.255:67")
+            });
+            sent.expect("the host has an address");
+            let content = std::fs::read(&self.file).expect("the run's folder is ours");
+            if content.windows(MARK.len()).any(|bytes| bytes == MARK) {
+                return self.stop();
+            }
+            assert!(Instant::now() < deadline, "the capture does not go on");
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 
     /// The file, which grows while the capture runs.

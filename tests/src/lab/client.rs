@@ -25,6 +25,17 @@ pub enum Stock {
     Dhclient,
     /// dhcpcd.
     Dhcpcd,
+    /// systemd-networkd.
+    Networkd,
+}
+
+/// What a client calls itself in option 61.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// What it does by itself.
+    Usual,
+    /// Something else.
+    Other,
 }
 
 /// A client in the foreground on a host.
@@ -57,6 +68,18 @@ impl<'link> Client<'link> {
     /// clients is touched and several can run side by side.
     #[must_use]
     pub fn start(kind: Stock, link: &Link, host: &'link Host, name: &str) -> Self {
+        Self::start_as(Name::Usual, kind, link, host, name)
+    }
+
+    /// The same, under a name of its own.
+    #[must_use]
+    pub fn start_as(
+        identity: Name,
+        kind: Stock,
+        link: &Link,
+        host: &'link Host,
+        name: &str,
+    ) -> Self {
         let folder = link.file(name);
         std::fs::create_dir_all(&folder).expect("the run's folder is ours");
         let events = folder.join("events");
@@ -65,14 +88,19 @@ impl<'link> Client<'link> {
         std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755))
             .expect("the run's folder is ours");
         let mut command = isolated(host, kind);
+        let is_other = identity == Name::Other;
+        let configuration = folder.join("configuration");
+        std::fs::write(&configuration, configured(kind, identity)).expect("the folder is ours");
         let script = script.display();
         match kind {
             Stock::Udhcpc => {
                 command.args(["busybox", "udhcpc", "-f", "-i", "eth0", "-R", "-s"]);
                 command.arg(script.to_string()).args(["-t", "5", "-T", "2"]);
+                // Without any name.
+                command.args(is_other.then_some("-C"));
             }
             Stock::Dhclient => {
-                command.args(["dhclient", "-4", "-d", "-v", "-cf", "/dev/null"]);
+                command.args(["dhclient", "-4", "-d", "-v", "-cf"]).arg(&configuration);
                 command.arg("-lf").arg(folder.join("leases"));
                 command.arg("-pf").arg(folder.join("pid"));
                 command.args(["-sf", &script.to_string(), "eth0"]);
@@ -81,7 +109,11 @@ impl<'link> Client<'link> {
                 command.args(["dhcpcd", "-4", "-B", "-d", "--noipv4ll", "--noarp", "-f"]);
                 command.args(["/dev/null", "--vendorclassid=dhcpcd-9.4.1"]);
                 command.args(["--option", "dhcp_lease_time,dhcp_server_identifier"]);
+                command.args(is_other.then_some("--clientid=another name"));
                 command.args(["--script", &script.to_string(), "eth0"]);
+            }
+            Stock::Networkd => {
+                command.args(["sh", "-c", NETWORKD, "sh"]).arg(&configuration).arg(&events);
             }
         }
         let process = Process::start(command, &folder.join("log"));
@@ -112,8 +144,8 @@ impl<'link> Client<'link> {
         })
     }
 
-    /// Has the client renew its lease, and waits for its report. dhclient has no such request: it
-    /// renews at T1.
+    /// Has the client renew its lease, and waits for its report. dhclient has no such request, and
+    /// networkd takes it by D-Bus only: they renew at T1.
     ///
     /// dhcpcd does nothing on the request while it still settles what it told as bound, so it is
     /// asked again until it obeys.
@@ -121,7 +153,7 @@ impl<'link> Client<'link> {
     /// # Errors
     /// After `patience`, with what the client said.
     pub fn renew(&mut self, patience: Duration) -> Result<Report, Timeout> {
-        if self.kind == Stock::Dhclient {
+        if matches!(self.kind, Stock::Dhclient | Stock::Networkd) {
             return self.wait_for("renew", 1, patience);
         }
         let deadline = Instant::now() + patience;
@@ -142,8 +174,8 @@ impl<'link> Client<'link> {
     /// After [`EXCHANGE`], with what the client said.
     pub fn release(mut self) -> Result<(), Timeout> {
         match self.kind {
-            // With -R, udhcpc releases when it is ended.
-            Stock::Udhcpc => self.process.signal(Signal::TERM),
+            // With -R, udhcpc releases when it is ended; networkd always does.
+            Stock::Udhcpc | Stock::Networkd => self.process.signal(Signal::TERM),
             // ALRM is dhcpcd's «release and exit».
             Stock::Dhcpcd => self.process.signal(Signal::ALARM),
             Stock::Dhclient => {
@@ -173,6 +205,7 @@ fn isolated(host: &Host, kind: Stock) -> Command {
         Stock::Udhcpc => "/bin/busybox",
         Stock::Dhclient => "/sbin/dhclient",
         Stock::Dhcpcd => "/sbin/dhcpcd",
+        Stock::Networkd => "/lib/systemd/systemd-networkd",
     };
     assert!(Path::new(program).exists(), "{program} is missing: {}", super::prerequisites::HINT);
     let mut command = host.command("unshare");
@@ -188,7 +221,55 @@ fn isolated(host: &Host, kind: Stock) -> Command {
     command
 }
 
-/// The script all three clients call: it counts and notes the event and sets the address.
+/// A client's configuration file, if it reads one.
+fn configured(kind: Stock, identity: Name) -> &'static str {
+    match (kind, identity) {
+        (Stock::Dhclient, Name::Other) => "send dhcp-client-identifier \"another name\";\n",
+        (Stock::Networkd, Name::Usual) => {
+            "[Match]\nName=eth0\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\n\
+             IPv6AcceptRA=no\n[DHCPv4]\nClientIdentifier=duid\nDUIDType=link-layer\n"
+        }
+        (Stock::Networkd, Name::Other) => {
+            "[Match]\nName=eth0\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\n\
+             IPv6AcceptRA=no\n[DHCPv4]\nClientIdentifier=mac\n"
+        }
+        (Stock::Udhcpc | Stock::Dhcpcd, _) | (Stock::Dhclient, Name::Usual) => "",
+    }
+}
+
+/// Runs networkd with the configuration `$1`, and notes in `$2` what it tells in its log.
+///
+/// It needs neither systemd nor D-Bus, but would wait for udev if it could write to `/sys`, and it
+/// becomes the user `systemd-network`, who need not exist here, nor in a user namespace.
+const NETWORKD: &str = r##"
+printf 'root:x:0:0::/:/bin/sh
+systemd-network:x:0:0::/:/bin/false
+' >/run/passwd
+printf 'root:x:0:
+systemd-network:x:0:
+' >/run/group
+mount --bind /run/passwd /etc/passwd && mount --bind /run/group /etc/group || exit 1
+mount -t sysfs -o ro sysfs /sys || exit 1
+mkdir -p /run/systemd/network /run/systemd/netif && cp "$1" /run/systemd/network/eth0.network
+mkfifo /run/log
+busybox awk -v events="$2" '
+    function note(event) {
+        line = event "#" ++count[event] " " address " " server " -"
+        print line >>events; fflush(events)
+    }
+    { print; fflush() }
+    / DHCPv4 address .* acquired from / {
+        address = $4; sub("/.*", "", address); server = $NF
+        note("bound"); bound = 1
+    }
+    /DHCPv4 client: ACK/ && bound { note("renew") }
+    /DHCPv4 client: RELEASE/ && bound { note("release"); bound = 0 }
+' /run/log &
+export SYSTEMD_LOG_LEVEL=debug SYSTEMD_LOG_TARGET=console SYSTEMD_LOG_COLOR=0
+exec /lib/systemd/systemd-networkd >/run/log 2>&1
+"##;
+
+/// The script the other clients call: it counts and notes the event and sets the address.
 fn hook(events: &Path) -> String {
     format!(
         r#"#!/bin/sh

@@ -83,6 +83,19 @@ impl Dnsmasq {
     }
 }
 
+/// Starts ISC's DHCP relay agent on a host, with these words; `name` tells several apart.
+///
+/// # Panics
+/// If it is not installed or does not start.
+#[must_use]
+pub fn dhcrelay(link: &Link, host: &Host, name: &str, words: &[&str]) -> Process {
+    let mut command = host.command("dhcrelay");
+    command.args(["-4", "-d", "--no-pid"]).args(words);
+    let mut process = Process::start(command, &link.file(&format!("{name}.log")));
+    process.wait_for("Socket/fallback", START).expect("dhcrelay starts");
+    process
+}
+
 /// Starts nginx for the folder `boot` of the run on the server's host, port 80.
 ///
 /// # Panics
