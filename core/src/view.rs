@@ -27,7 +27,9 @@ pub use classes::{
     CLASSES_MAX, Claims, ClassError, ClassId, ClassSet, Classes, ClientClass, Condition, Pattern,
 };
 pub use lease_terms::{LEASE_DEFAULT, LEASE_INFINITE, LeaseTerms};
-pub use machines::{AttachmentKey, DhcpKeys, DuplicateKey, Machine, MachineKey, Machines};
+pub use machines::{
+    AttachmentKey, DhcpKeys, DuplicateKey, Machine, MachineKey, MachineRule, Machines,
+};
 pub use menu::{BootService, BootTarget, Menu};
 pub use network::{DhcpMode, Network, Pool, PoolTerms, SharedId, Subnet};
 pub use networks::{Edit, Networks};

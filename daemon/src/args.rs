@@ -58,7 +58,7 @@ pub enum Command {
     #[command(after_long_help = STATUS_NOTES)]
     Status(StatusArgs),
     /// List who has which address, or change it
-    #[command(after_long_help = LEASES_NOTES, args_conflicts_with_subcommands = true)]
+    #[command(after_long_help = LEASES_NOTES)]
     Leases(Box<LeasesArgs>),
     /// List what is done differently for some firmware, and why
     #[command(after_long_help = QUIRKS_NOTES)]

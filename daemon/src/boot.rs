@@ -8,7 +8,7 @@ use reveille_core::view::DhcpMode;
 
 use crate::args::BootArgs;
 use crate::problem::{Place, Problem, Severity};
-use crate::site::{HttpConfig, ProgramsConfig, Site, SiteNetwork, SiteProfile};
+use crate::site::{HttpConfig, ProgramsConfig, Site, SiteNetwork, SitePool, SiteProfile};
 use crate::units::Reason;
 
 /// The name of the only profile.
@@ -50,7 +50,7 @@ pub fn describe(args: &BootArgs) -> Result<Described, Vec<Problem>> {
         interface: args.interface.clone(),
         server: args.server,
         dhcp: Some(if args.dhcp.is_some() { DhcpMode::Server } else { DhcpMode::Proxy }),
-        pools: args.dhcp.into_iter().collect(),
+        pools: args.dhcp.into_iter().map(SitePool::from).collect(),
         routers: args.router.into_iter().collect(),
         dns: args.dns.clone(),
         ..SiteNetwork::default()

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use reveille_core::view::{Catalogue, DhcpMode, Loader, MatchRule, Network};
+use reveille_core::view::{Catalogue, DhcpMode, LEASE_INFINITE, Loader, MatchRule, Network};
 
 use crate::arch;
 use crate::config::{self, Configuration, duration};
@@ -91,6 +91,10 @@ fn summary(path: &Path, site: &Site, built: &Built, programs: &Found) -> String 
     if built.view.networks.is_empty() {
         lines.push("  none yet: it would wait for one".to_owned());
     }
+    if !site.classes.is_empty() {
+        let names: Vec<&str> = site.classes.iter().map(|class| class.name.as_str()).collect();
+        lines.push(format!("Classes\n  {}", names.join(", ")));
+    }
     lines.push("Profiles".to_owned());
     if site.profiles.is_empty() {
         lines.push("  none: machines get nothing to boot".to_owned());
@@ -120,10 +124,20 @@ fn network_lines(network: &Network, built: &Built) -> Vec<String> {
     let mut lines =
         vec![format!("  {subnet} on {interface}{relayed}: {mode}, our address {}", network.server)];
     for pool in &network.pools {
-        let lease = duration::compact(network.lease.grant(None));
+        let terms = network.terms_of(pool);
+        let lease = terms.map(|terms| terms.lease).unwrap_or_default().or(network.lease);
+        let lease = match lease.grant(None) {
+            LEASE_INFINITE => "ever".to_owned(),
+            lease => duration::compact(lease),
+        };
+        let class = terms.and_then(|terms| built.view.classes.find(terms.class?));
+        let class = class.map_or(String::new(), |class| format!(", for {}", class.name));
         let size = pool.size();
         let addresses = if size == 1 { "address" } else { "addresses" };
-        lines.push(format!("    {} - {}: {size} {addresses} for {lease}", pool.first, pool.last));
+        lines.push(format!(
+            "    {} - {}: {size} {addresses} for {lease}{class}",
+            pool.first, pool.last
+        ));
     }
     lines
 }
@@ -175,7 +189,7 @@ fn machines_line(site: &Site) -> String {
     if known == 0 {
         return "  none known by name: all are treated alike".to_owned();
     }
-    let addresses = site.machines.iter().filter(|machine| machine.address.is_some()).count();
+    let addresses = site.machines.iter().filter(|machine| !machine.addresses.is_empty()).count();
     let profiles = site.machines.iter().filter(|machine| machine.profile.is_some()).count();
     format!(
         "  {} known: {addresses} with an address, {profiles} with a profile of their own",

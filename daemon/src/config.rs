@@ -4,8 +4,10 @@
 //! marked, and what to do. What the file means is a [`Site`]; whether a host can serve it is
 //! found out by [`crate::view::build`], whose problems the same [`Source`] puts into the text.
 
+mod classes;
 pub mod duration;
 mod firmware;
+mod options;
 pub mod rate;
 mod reader;
 mod source;
@@ -20,6 +22,7 @@ use crate::problem::{Place, Problem};
 use crate::site::Site;
 
 pub(crate) use firmware::FIRMWARE;
+pub use options::{Definition, Kind};
 pub use source::Source;
 
 /// A file that was understood.

@@ -85,11 +85,16 @@ fn directives(
             format!("{whence} is {text:?}: expected a level (error, warn, info, debug, trace)")
         })
     };
+    // What the embedded database says of its files is told in words of ours where it matters.
+    let quiet = |filter: EnvFilter| -> anyhow::Result<EnvFilter> {
+        Ok(filter.add_directive("fjall=off".parse()?).add_directive("lsm_tree=off".parse()?))
+    };
     match (variable, verbosity, configured) {
         (Some(text), _, _) if !text.is_empty() => parse(text, VARIABLE),
-        (_, 0, Some(text)) => parse(text, "log.level"),
-        (_, 0, None) => parse("info", ""),
-        (_, 1, _) => parse("info,reveille=debug,reveille_runtime=debug", ""),
+        (_, 0, Some(text)) if text.contains("fjall") => parse(text, "log.level"),
+        (_, 0, Some(text)) => parse(text, "log.level").and_then(quiet),
+        (_, 0, None) => parse("info", "").and_then(quiet),
+        (_, 1, _) => parse("info,reveille=debug,reveille_runtime=debug", "").and_then(quiet),
         (_, _, _) => parse("debug,reveille=trace,reveille_runtime=trace", ""),
     }
 }
@@ -263,8 +268,8 @@ mod tests {
         let text = |variable, verbosity, configured| {
             directives(variable, verbosity, configured).unwrap().to_string()
         };
-        assert_eq!(text(None, 0, None), "info");
-        assert_eq!(text(None, 0, Some("warn")), "warn");
+        assert_eq!(text(None, 0, None), "lsm_tree=off,fjall=off,info");
+        assert_eq!(text(None, 0, Some("warn")), "lsm_tree=off,fjall=off,warn");
         assert!(text(None, 1, Some("warn")).contains("reveille=debug"));
         assert_eq!(text(Some("error"), 2, Some("warn")), "error");
         for nonsense in ["reveille=loud", "loud", "info,loud"] {

@@ -38,8 +38,8 @@ impl User {
 }
 
 impl User {
-    /// The owner of a file or folder, if this process is root and the owner is not: as whom it
-    /// must write there, so that the owner can read it afterwards.
+    /// The owner of a file or folder, if this process is root and the owner is not: who must be
+    /// able to read afterwards what is written there.
     ///
     /// # Errors
     /// If there is no such file.
@@ -48,14 +48,6 @@ impl User {
         let (uid, gid) = (data.uid(), data.gid());
         let is_other = geteuid().is_root() && uid != 0;
         Ok(is_other.then(|| Self { name: uid.to_string(), uid, gid }))
-    }
-
-    /// Becomes this user, for good.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn assume(&self) -> io::Result<()> {
-        become_user(self)
     }
 
     /// Its number.

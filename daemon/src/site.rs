@@ -11,8 +11,13 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use reveille_core::mac::MacAddr;
 use reveille_core::rate::Rates;
-use reveille_core::view::{DhcpMode, Effects, Loader, MatchRule, Menu, Pool, QuirkRule};
+use reveille_core::view::{
+    AttachmentKey, Condition, DhcpMode, Effects, LeaseTerms, Loader, MatchRule, Menu, OptionValue,
+    Pool, QuirkRule, Subnet,
+};
 use reveille_core::wire::pxe::{ArchType, Uuid};
+
+use crate::problem::Place;
 
 use crate::store::directory::STATE_DEFAULT;
 
@@ -22,6 +27,10 @@ use crate::store::directory::STATE_DEFAULT;
 pub struct Site {
     /// The networks served. Empty: the one that this host is attached to.
     pub networks: Vec<SiteNetwork>,
+    /// Groups of clients; where two say something, the first is right.
+    pub classes: Vec<SiteClass>,
+    /// Options for all clients.
+    pub options: Vec<OptionValue>,
     /// Where files come from.
     pub images: ImagesConfig,
     /// Where boot programs come from.
@@ -65,8 +74,12 @@ pub struct SiteNetwork {
     pub server: Option<Ipv4Addr>,
     /// What we do for DHCP. `None`: a server if there is a pool, else a proxy.
     pub dhcp: Option<DhcpMode>,
+    /// The shared network that it belongs to: those of one name are on one link.
+    pub shared: Option<String>,
     /// Addresses to give.
-    pub pools: Vec<Pool>,
+    pub pools: Vec<SitePool>,
+    /// Addresses in the pools that are not to be given.
+    pub exclude: Vec<Pool>,
     /// Option 3.
     pub routers: Vec<Ipv4Addr>,
     /// Option 6.
@@ -76,13 +89,21 @@ pub struct SiteNetwork {
     /// Option 15.
     pub domain: Option<String>,
     /// How long an address is lent. `None`: [`LEASE_DEFAULT`].
-    pub lease: Option<Duration>,
+    pub lease: LeaseTerms,
+    /// When clients renew, in thousandths of the lease. `None`: 500.
+    pub renewal_permille: Option<u16>,
+    /// When clients ask any server, likewise. `None`: 875.
+    pub rebinding_permille: Option<u16>,
+    /// Options for the clients of the network.
+    pub options: Vec<OptionValue>,
     /// Relay agents that speak for this network. Empty: it is attached directly.
-    pub relays: Vec<Ipv4Addr>,
+    pub relays: Vec<Subnet>,
     /// Whether clients with an address from elsewhere are refused. `None`: yes for a server.
     pub authoritative: Option<bool>,
     /// Whether clients of BOOTP get addresses from the pools, which never come back.
     pub bootp: bool,
+    /// Whether only machines that the site knows are served. `None`: no.
+    pub known_only: Option<bool>,
     /// Whether to spare iPXE its wait for IPv6 by an empty router advertisement. `None`: yes,
     /// unless this host is an IPv6 router.
     pub advertise: Option<bool>,
@@ -103,8 +124,64 @@ pub struct SiteQuirk {
     pub enabled: bool,
 }
 
+/// Addresses that are given on the same terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SitePool {
+    /// The addresses.
+    pub range: Pool,
+    /// The class whose members get them. `None`: everybody.
+    pub class: Option<String>,
+    /// How long they are lent, if not as the network says.
+    pub lease: LeaseTerms,
+    /// Options for clients that have one of them.
+    pub options: Vec<OptionValue>,
+}
+
+impl From<Pool> for SitePool {
+    fn from(range: Pool) -> Self {
+        Self { range, class: None, lease: LeaseTerms::default(), options: Vec::new() }
+    }
+}
+
+impl SitePool {
+    /// Whether the pool is like any other of its network.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::from(self.range)
+    }
+}
+
+/// A group of clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteClass {
+    /// Its name.
+    pub name: String,
+    /// Who belongs to it.
+    pub rule: SiteCondition,
+    /// Whether its members get no answer.
+    pub denied: bool,
+    /// How long addresses are lent to its members.
+    pub lease: LeaseTerms,
+    /// Options for its members.
+    pub options: Vec<OptionValue>,
+}
+
+/// A [`Condition`] in which classes have names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SiteCondition {
+    /// All of these.
+    All(Vec<Self>),
+    /// One of these.
+    Any(Vec<Self>),
+    /// Not this.
+    Not(Box<Self>),
+    /// A member of the class of this name, said at this place.
+    Class(String, Place),
+    /// What needs no names.
+    Is(Condition),
+}
+
 /// Short, so that a mass reboot of machines that ask under several names does not drain a pool.
-pub const LEASE_DEFAULT: Duration = Duration::from_secs(30 * 60);
+pub const LEASE_DEFAULT: Duration = reveille_core::view::LEASE_DEFAULT;
 
 /// The shortest lease: less than the time in which firmware loads a kernel makes no sense.
 pub const LEASE_MIN: Duration = Duration::from_secs(2 * 60);
@@ -182,7 +259,7 @@ pub struct Script {
     pub path: Option<PathBuf>,
 }
 
-/// A machine that the site knows by name. Any of MAC address, UUID and serial number finds it.
+/// A machine that the site knows by name. Any of what it is known by finds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SiteMachine {
     /// Link-layer addresses.
@@ -193,12 +270,20 @@ pub struct SiteMachine {
     pub serial: Option<String>,
     /// Its host name.
     pub hostname: Option<String>,
-    /// Its fixed address.
-    pub address: Option<Ipv4Addr>,
+    /// Client identifier (option 61), as it is on the wire.
+    pub client_id: Option<Vec<u8>>,
+    /// Where relay agents find it.
+    pub attachment: Option<AttachmentKey>,
+    /// Its fixed addresses, one in a network.
+    pub addresses: Vec<Ipv4Addr>,
     /// Name of its profile, instead of the first that matches.
     pub profile: Option<String>,
     /// Values for templates; they win over those of the profile.
     pub vars: Vec<(String, String)>,
+    /// How long addresses are lent to it.
+    pub lease: LeaseTerms,
+    /// Options for it.
+    pub options: Vec<OptionValue>,
 }
 
 /// The TFTP server.

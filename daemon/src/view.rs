@@ -4,20 +4,22 @@
 //! subnet, our own address) where there is one choice and says what it chose; it collects all
 //! problems before it gives up.
 
+mod classes;
 mod files;
 mod firmware;
 mod machines;
 mod networks;
+mod options;
 mod profiles;
+
+pub(crate) use machines::check_name;
 
 use reveille_core::document::{Document, DocumentKind, RenderError};
 use reveille_core::identity::{ClientIdentity, Fact};
 use reveille_core::limits::DOCUMENT_BYTES;
 use reveille_core::mac::MacAddr;
 use reveille_core::rate::{ByteRate, Rates};
-use reveille_core::view::{
-    Catalogue, Classes, Loader, Network, OptionSet, Ports, ProfileId, TftpPolicy, View,
-};
+use reveille_core::view::{Catalogue, Loader, Network, Ports, ProfileId, TftpPolicy, View};
 use reveille_core::wire::pxe::{ArchType, Uuid};
 use std::net::Ipv4Addr;
 
@@ -80,14 +82,16 @@ pub fn build(
     let mut problems = Vec::new();
     let mut notes = Vec::new();
     check_servers(site, &mut problems);
-    let networks = networks::resolve(site, circumstances, &mut notes, &mut problems);
+    let classes = classes::compile(site, &mut problems);
+    let networks = networks::resolve(site, circumstances, &classes, &mut notes, &mut problems);
+    options::check(site, &mut problems);
     let profiles = profiles::compile(site, &catalogue, programs, &mut problems);
     let machines = machines::collect(site, &networks, seed, &mut problems);
     let view = View {
         interfaces: networks.interfaces,
         networks: networks.networks.into(),
-        classes: Classes::default(),
-        options: OptionSet::default(),
+        classes: classes.classes,
+        options: site.options.iter().cloned().collect(),
         machines,
         profiles,
         programs: programs.programs.clone(),
@@ -118,7 +122,9 @@ pub fn build(
 pub fn networks(site: &Site, host: &Host) -> Result<Vec<Network>, Vec<Problem>> {
     let mut problems = Vec::new();
     let circumstances = Circumstances { host, before: None, absent: Absent::Refuse };
-    let resolved = networks::resolve(site, circumstances, &mut Vec::new(), &mut problems);
+    let classes = classes::compile(site, &mut problems);
+    let notes = &mut Vec::new();
+    let resolved = networks::resolve(site, circumstances, &classes, notes, &mut problems);
     if has_errors(&problems) { Err(problems) } else { Ok(resolved.networks) }
 }
 

@@ -166,7 +166,7 @@ shard_counters! {
     packets_unreadable,
     /// Split sends that a device refused and that left one by one.
     splits_refused,
-    /// Sockets that the ring did not take, and that nothing arrives at: there was no memory.
+    /// Sockets that the ring did not take, for want of places or memory: nothing arrives at them.
     sockets_refused,
     /// Outputs of an engine for connections that are gone.
     outputs_stale,

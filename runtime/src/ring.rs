@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
 use io_uring::{Builder, IoUring, cqueue};
+use rustix::process::{Resource, getrlimit};
 
 use crate::config::SOCKETS_MAX;
 use crate::op::{BufferGroup, FileIndex, Op};
@@ -100,8 +101,11 @@ impl Ring {
     /// Makes the calling thread the ring's owner, and gives the ring an empty table of files.
     pub(crate) fn enable(&mut self) -> io::Result<()> {
         self.uring.submitter().register_enable_rings()?;
-        self.uring.submitter().register_files_sparse(FILES)?;
-        self.free_files = (0..FILES).rev().collect();
+        // The kernel takes no table larger than the limit of open files.
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let files = u32::try_from(limit).unwrap_or(u32::MAX).min(FILES);
+        self.uring.submitter().register_files_sparse(files)?;
+        self.free_files = (0..files).rev().collect();
         Ok(())
     }
 
@@ -242,8 +246,7 @@ const SUBMISSIONS: u32 = 1024;
 /// Entries of the completion queue: several turns of a storm, 128 KiB.
 const COMPLETIONS: u32 = 8192;
 
-/// Places in the table of files: all sockets, and the mailbox. The kernel takes no table larger
-/// than the limit of open files, which is 1024 where nobody raised it.
+/// Places in the table of files: all sockets, and what wakes the shard.
 const FILES: u32 = SOCKETS_MAX + 24;
 
 /// Enters that may pass before a full submission queue counts as a failure.

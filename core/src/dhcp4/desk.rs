@@ -228,8 +228,13 @@ impl Desk {
         let mut network = place.network;
         let machine = request.machine(view);
         let classes = policy::classes_of(request, view, machine.is_some());
-        if let Some((id, _)) = machine {
-            recorder.note(|| Decision::Machine(id));
+        if R::TAKES_NOTES {
+            if let Some((machine, by)) = request.machine_by(view) {
+                recorder.note(|| Decision::Machine { machine, by });
+            }
+            for class in classes.iter() {
+                recorder.note(|| Decision::Class(class));
+            }
         }
         let is_proxy = request.asks_boot_server() || network.mode == DhcpMode::Proxy;
         let lent = if is_proxy {

@@ -6,7 +6,9 @@ use super::identify::identify;
 use super::trace::{ClientRule, Decision, NetworkRule, Recorder};
 use crate::engine::{Datagram, Discard, InterfaceId, SocketId};
 use crate::identity::{ClientIdentity, Firmware};
-use crate::view::{DhcpKeys, DhcpMode, Machine, MachineId, Network, NetworkId, QuirkClient, View};
+use crate::view::{
+    DhcpKeys, DhcpMode, Machine, MachineId, MachineRule, Network, NetworkId, QuirkClient, View,
+};
 use crate::wire::dhcp4::{BOOT_REQUEST, Header, Message, MessageType, PXE_PORT};
 use crate::wire::dhcp4_options::Options;
 use crate::wire::pxe::{ArchType, BootItem, PxeOptions};
@@ -264,16 +266,24 @@ impl<'a> Request<'a> {
 
     /// The machine that the site knows the client for.
     pub(super) fn machine<'v>(&self, view: &'v View) -> Option<(MachineId, &'v Machine)> {
+        view.machines.find_by_dhcp(&self.client, &self.machine_keys())
+    }
+
+    /// The machine, and what told.
+    pub(super) fn machine_by(&self, view: &View) -> Option<(MachineId, MachineRule)> {
+        view.machines.recognise_by_dhcp(&self.client, &self.machine_keys())
+    }
+
+    fn machine_keys(&self) -> DhcpKeys<'_> {
         let giaddr = self.header.giaddr();
         let relayed = !giaddr.is_unspecified();
         let agent = self.options.relay_agent.filter(|_| relayed);
-        let keys = DhcpKeys {
+        DhcpKeys {
             client_id: self.options.client_id,
             circuit: agent.as_ref().and_then(|agent| agent.circuit_id()),
             remote: agent.as_ref().and_then(|agent| agent.remote_id()),
             relay: relayed.then_some(giaddr),
-        };
-        view.machines.find_by_dhcp(&self.client, &keys)
+        }
     }
 
     /// The boot server type that the client looks for (PXE 2.1 §2.2.3): option 43.71 of PXE's form.

@@ -10,7 +10,7 @@ use core::net::Ipv4Addr;
 use crate::boot::Plan;
 use crate::engine::{Discard, Route};
 use crate::identity::Firmware;
-use crate::view::{ClassId, MachineId, Subnet};
+use crate::view::{ClassId, MachineId, MachineRule, Subnet};
 use crate::wire::pxe::ArchType;
 
 /// Takes note of decisions while an answer is made.
@@ -87,7 +87,14 @@ pub enum Decision {
         by: NetworkRule,
     },
     /// The client is a machine that the site knows by name.
-    Machine(MachineId),
+    Machine {
+        /// The machine.
+        machine: MachineId,
+        /// The key that it was recognised by.
+        by: MachineRule,
+    },
+    /// The client is a member of this class.
+    Class(ClassId),
     /// The address that the client is to have.
     Address {
         /// The address.

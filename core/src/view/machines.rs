@@ -166,14 +166,22 @@ impl Machines {
     /// The machine that `client` claims to be: what was found out about it before, else by MAC,
     /// else by UUID (in either byte order, since firmware disagrees), else by serial number.
     pub fn find(&self, client: &ClientIdentity) -> Option<(MachineId, &Machine)> {
-        let by_mac = || self.by_mac.get(&client.mac?).copied();
+        let (id, _) = self.recognise(client)?;
+        Some((id, self.machines.get(id.0 as usize)?))
+    }
+
+    #[inline]
+    fn recognise(&self, client: &ClientIdentity) -> Option<(MachineId, MachineRule)> {
+        let by_mac = || Some((*self.by_mac.get(&client.mac?)?, MachineRule::Mac));
         let by_uuid = || {
             let uuid = client.uuid?;
-            self.by_uuid.get(&uuid).or_else(|| self.by_uuid.get(&uuid.swapped())).copied()
+            let found = self.by_uuid.get(&uuid).or_else(|| self.by_uuid.get(&uuid.swapped()));
+            Some((*found?, MachineRule::Uuid))
         };
-        let by_serial = || self.by_serial.get(client.serial.as_ref()?.as_str()).copied();
-        let id = client.machine.or_else(by_mac).or_else(by_uuid).or_else(by_serial)?;
-        Some((id, self.machines.get(id.0 as usize)?))
+        let by_serial =
+            || Some((*self.by_serial.get(client.serial.as_ref()?.as_str())?, MachineRule::Serial));
+        let known = client.machine.map(|id| (id, MachineRule::Known));
+        known.or_else(by_mac).or_else(by_uuid).or_else(by_serial)
     }
 
     /// The machine that sent a DHCP message: as [`Machines::find`], else by its client identifier,
@@ -183,12 +191,21 @@ impl Machines {
         client: &ClientIdentity,
         keys: &DhcpKeys<'_>,
     ) -> Option<(MachineId, &Machine)> {
-        if let Some(found) = self.find(client) {
-            return Some(found);
-        }
-        let by_client_id = || self.by_client_id.get(keys.client_id?).copied();
-        let id = by_client_id().or_else(|| self.find_by_attachment(keys))?;
+        let (id, _) = self.recognise_by_dhcp(client, keys)?;
         Some((id, self.machines.get(id.0 as usize)?))
+    }
+
+    /// What [`Machines::find_by_dhcp`] finds, and by which of its keys.
+    #[inline]
+    pub fn recognise_by_dhcp(
+        &self,
+        client: &ClientIdentity,
+        keys: &DhcpKeys<'_>,
+    ) -> Option<(MachineId, MachineRule)> {
+        let by_client_id =
+            || Some((*self.by_client_id.get(keys.client_id?)?, MachineRule::ClientId));
+        let by_attachment = || Some((self.find_by_attachment(keys)?, MachineRule::Attachment));
+        self.recognise(client).or_else(by_client_id).or_else(by_attachment)
     }
 
     fn find_by_attachment(&self, keys: &DhcpKeys<'_>) -> Option<MachineId> {
@@ -242,6 +259,23 @@ impl Machines {
     pub fn needs_serial(&self) -> bool {
         !self.by_serial.is_empty()
     }
+}
+
+/// Which key a machine is recognised by, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineRule {
+    /// It was found out before.
+    Known,
+    /// Its link-layer address.
+    Mac,
+    /// Its SMBIOS UUID.
+    Uuid,
+    /// Its SMBIOS serial number.
+    Serial,
+    /// Its client identifier.
+    ClientId,
+    /// The place at which a relay agent found it.
+    Attachment,
 }
 
 /// Two machines claim one key.

@@ -42,7 +42,7 @@ fn a_kernel_becomes_a_site_with_one_profile() {
 
     let site = run(&folder, "@/vmlinuz --dhcp 10.0.0.10-20 --http-port 8080").unwrap().site;
     assert_eq!(site.networks[0].dhcp, Some(DhcpMode::Server));
-    assert_eq!(site.networks[0].pools[0].size(), 11);
+    assert_eq!(site.networks[0].pools[0].range.size(), 11);
     assert_eq!(site.http.port, 8080);
 }
 

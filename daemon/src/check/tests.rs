@@ -100,7 +100,7 @@ fn the_example_shows_every_key() {
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             // Switched off by a mark: a table or a key with its value.
-            Some(off) if off.starts_with("[[") || off.split_whitespace().nth(1) == Some("=") => off,
+            Some(off) if off.starts_with('[') || off.split_whitespace().nth(1) == Some("=") => off,
             _ => line,
         })
         .collect::<Vec<_>>()
@@ -126,7 +126,7 @@ fn the_servers_of_the_example_are_the_defaults() {
     let unsaid = Site::default();
     assert_eq!(site.tftp, unsaid.tftp);
     assert_eq!(site.http, unsaid.http);
-    assert_eq!(site.networks[0].lease, Some(crate::site::LEASE_DEFAULT));
+    assert_eq!(site.networks[0].lease.lease, Some(crate::site::LEASE_DEFAULT));
 }
 
 #[test]
@@ -212,4 +212,166 @@ fn a_machine_of_the_example_gets_its_script() {
     let mut script = [0; 4096];
     let len = document.render(&built.view, &mut script).expect("it fits");
     insta::assert_snapshot!(String::from_utf8_lossy(&script[..len]));
+}
+
+/// A host in 10.20.0.0/16, and the networks of a text.
+fn verdict_of(text: &str) -> String {
+    Case::new(text).check(&[]).text
+}
+
+#[test]
+fn policies_that_cannot_be_meant() {
+    insta::assert_snapshot!(verdict_of(
+        r#"
+[[network]]
+subnet = "10.20.0.0/16"
+pool = ["10.20.1.0/24", { range = "10.20.1.128/25", class = "fones" }, "10.20.3.0/24"]
+exclude = ["10.20.9.1", "10.20.3.0/24", "10.20.1.9 - 10.20.1.3"]
+router = "10.20.0.1"
+lease = "10m"
+lease_min = "1h"
+renew_at = "90%"
+options = { routers = "10.20.0.7", 43 = "0x0102", mtu = 9 }
+
+[[network]]
+subnet = "10.60.0.0/24"
+relays = "10.60.0.1"
+shared = "alone"
+
+[options]
+dhcp-lease-time = 9
+interface-mtu = "big"
+67 = { value = "x", replace = true, forever = true }
+
+[[option]]
+name = "routers"
+code = 230
+type = "text"
+
+[[option]]
+code = 54
+type = "ip"
+
+[[class]]
+name = "pxe"
+match = { class = "b" }
+
+[[class]]
+name = "b"
+match = { not = { class = "c" } }
+
+[[class]]
+name = "c"
+match = { class = ["b", "d"], option = { 60 = 5 } }
+
+[[class]]
+match = {}
+
+[[machine]]
+mac = "02:00:00:00:00:01"
+address = ["10.20.0.9", "10.20.0.10"]
+
+[[machine]]
+mac = "02:00:00:00:00:02"
+address = "10.20.0.9"
+client_id = "a"
+
+[[machine]]
+client_id = "0x61"
+
+[[machine]]
+relay = "10.60.0.1"
+"#
+    ));
+}
+
+#[test]
+fn policies_that_the_view_refuses() {
+    insta::assert_snapshot!(verdict_of(
+        r#"
+[[network]]
+subnet = "10.20.0.0/16"
+pool = ["10.20.1.0/24", { range = "10.20.1.128/25", class = "fones" }, "10.20.3.0/24"]
+exclude = ["10.20.9.1", "10.20.3.0/24", "10.20.1.9 - 10.20.1.3"]
+router = "10.20.0.1"
+lease = "10m"
+lease_min = "1h"
+renew_at = "90%"
+options = { routers = "10.20.0.7", 43 = "0x0102" }
+
+[[network]]
+subnet = "10.60.0.0/24"
+relays = "10.60.0.1"
+shared = "alone"
+
+[options]
+67 = { value = "x", replace = true }
+66 = { value = "x", always = true }
+3 = { value = "10.20.0.1", replace = true }
+
+[[class]]
+name = "pxe"
+match = { class = "b" }
+
+[[class]]
+name = "b"
+match = { not = { class = "c" } }
+
+[[class]]
+name = "c"
+match = { class = ["b", "d"] }
+
+[[machine]]
+mac = "02:00:00:00:00:01"
+address = ["10.20.0.9", "10.20.0.10"]
+
+[[machine]]
+mac = "02:00:00:00:00:02"
+address = "10.20.0.9"
+client_id = "a"
+
+[[machine]]
+client_id = "0x61"
+"#
+    ));
+}
+
+#[test]
+fn too_many_classes_are_refused() {
+    let classes: String = (0..65)
+        .map(|number| format!("[[class]]\nname = \"c{number}\"\nmatch = {{ mac = \"02\" }}\n"))
+        .collect();
+    let text = verdict_of(&classes);
+    assert!(text.contains("there are more than 64 classes"), "{text}");
+}
+
+#[test]
+fn networks_share_a_link() {
+    let text = verdict_of(
+        r#"
+[[network]]
+interface = "eno1"
+subnet = "10.20.0.0/16"
+shared = "hall"
+pool = "10.20.1.0/24"
+exclude = "10.20.1.100 - 10.20.1.199"
+
+[[network]]
+subnet = "10.21.0.0/24"
+shared = "hall"
+pool = { range = "10.21.0.10 - 10.21.0.19", class = "ipxe", lease = "infinite" }
+
+[[network]]
+subnet = "10.60.0.0/24"
+relays = "10.60.0.1"
+shared = "far"
+pool = "10.60.0.128/26"
+
+[[network]]
+subnet = "10.61.0.0/24"
+shared = "far"
+pool = "10.61.0.128/26"
+"#,
+    );
+    insta::assert_snapshot!(text);
 }

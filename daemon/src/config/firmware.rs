@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use reveille_core::identity::Firmware;
 use reveille_core::view::{BootService, BootTarget, Effect, Effects, Menu, QuirkRule};
 
+use super::options::address;
 use super::reader::{Fault, Table};
-use super::tables::{address, archs, mac_prefix, one_of};
+use super::tables::{archs, mac_prefix, one_of};
 use crate::problem::{Problem, choices};
 use crate::site::SiteQuirk;
 

@@ -27,6 +27,14 @@ pub(super) struct Text<'f> {
     pub(super) place: Place,
 }
 
+/// What stands where texts and tables may.
+pub(super) enum Item<'f> {
+    /// A text.
+    Text(Text<'f>),
+    /// A table.
+    Table(Table<'f>),
+}
+
 /// What is wrong with a text, and advice if there is any.
 pub(super) type Fault = (String, Option<String>);
 
@@ -100,6 +108,23 @@ impl<'f> Table<'f> {
             None => self.as_text(value, place).into_iter().collect(),
         };
         texts.into_iter().filter(|text| self.is_plain(text)).collect()
+    }
+
+    /// What is at `key`: texts and tables, alone or in a list.
+    pub(super) fn items(&self, key: &'static str, header: &'static str) -> Vec<Item<'f>> {
+        let Some((value, place)) = self.value(key) else { return Vec::new() };
+        let item = |value: &'f DeValue<'f>, place: Place| match value.as_table() {
+            Some(entries) => Some(Item::Table(Self::new(entries, place, header, self.problems))),
+            None => self.as_text(value, place).filter(|text| self.is_plain(text)).map(Item::Text),
+        };
+        match value.as_array() {
+            Some(list) => list
+                .iter()
+                .enumerate()
+                .filter_map(|(at, value)| item(value.get_ref(), place.index(at)))
+                .collect(),
+            None => item(value, place).into_iter().collect(),
+        }
     }
 
     /// What `read` makes of a text.

@@ -2,21 +2,27 @@
 
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use reveille_core::mac::MacAddr;
 use reveille_core::rate::Rates;
-use reveille_core::view::{DhcpMode, Loader, MatchRule, Pool};
+use reveille_core::view::{
+    AttachmentKey, DhcpMode, LEASE_INFINITE, LeaseTerms, Loader, MatchRule, OptionValue, Pool,
+    Subnet,
+};
 use reveille_core::wire::pxe::{ArchType, Uuid};
 use toml::de::{DeTable, DeValue};
 
-use super::reader::{Fault, Problems, Table};
+use super::classes::class;
+use super::options::{Definitions, address, octets};
+use super::reader::{Fault, Item, Problems, Table};
 use super::{Reading, duration, firmware, rate};
 use crate::arch;
 use crate::problem::{Place, Problem, choices};
 use crate::site::{
     HttpConfig, ImagesConfig, LogConfig, LogFormat, ProgramOverride, ProgramsConfig, Script, Site,
-    SiteMachine, SiteNetwork, SiteProfile, StateConfig, TftpConfig,
+    SiteMachine, SiteNetwork, SitePool, SiteProfile, StateConfig, TftpConfig,
 };
 use crate::templates::is_name;
 
@@ -25,16 +31,24 @@ pub(super) fn read(entries: &DeTable<'_>, folder: &Path) -> Reading {
     let problems = Problems::default();
     let mut scripts = Vec::new();
     let top = Table::new(entries, Place::top(), "", &problems);
-    let networks = top.tables("network", "[[network]]").into_iter().map(network).collect();
+    let mut known = Definitions::standard();
+    top.tables("option", "[[option]]").into_iter().for_each(|table| known.define(table));
+    let networks = top.tables("network", "[[network]]");
+    let networks = networks.into_iter().map(|table| network(table, &known)).collect();
+    let classes = top.tables("class", "[[class]]");
+    let classes = classes.into_iter().filter_map(|table| class(table, &known)).collect();
     let images = top.table("images", "[images]").map(|table| images(table, folder));
     let programs = top.table("programs", "[programs]").map(|table| programs(table, folder));
     let tables = top.tables("profile", "[[profile]]");
     let alone = tables.len() == 1;
     let profiles =
         tables.into_iter().map(|table| profile(table, folder, alone, &mut scripts)).collect();
-    let machines = top.tables("machine", "[[machine]]").into_iter().map(machine).collect();
+    let machines = top.tables("machine", "[[machine]]");
+    let machines = machines.into_iter().map(|table| machine(table, &known)).collect();
     let site = Site {
         networks,
+        classes,
+        options: options(&top, &known),
         images: images.unwrap_or_default(),
         programs: programs.unwrap_or_default(),
         profiles,
@@ -51,7 +65,7 @@ pub(super) fn read(entries: &DeTable<'_>, folder: &Path) -> Reading {
     Reading { site, problems: problems.into_inner(), scripts }
 }
 
-fn network(table: Table<'_>) -> SiteNetwork {
+fn network(table: Table<'_>, known: &Definitions) -> SiteNetwork {
     let network = SiteNetwork {
         interface: table.text("interface").map(|text| text.text.to_owned()),
         subnet: table.read("subnet", prefix),
@@ -63,24 +77,92 @@ fn network(table: Table<'_>) -> SiteNetwork {
                 &[("server", DhcpMode::Server), ("proxy", DhcpMode::Proxy), ("off", DhcpMode::Off)],
             )
         }),
-        pools: table.read_all("pool", pool),
+        shared: table.text("shared").map(|text| text.text.to_owned()),
+        pools: pools(&table, known),
+        exclude: table.read_all("exclude", pool),
         routers: table.read_all("router", address),
         dns: table.read_all("dns", address),
         ntp: table.read_all("ntp", address),
         domain: table.text("domain").map(|text| text.text.to_owned()),
-        lease: table.read("lease", |text| {
-            duration::parse(text).map_err(|why| {
-                let what = format!("`{text}` is no length of time: {why}");
-                (what, Some("30m, 12h or 7d".to_owned()))
-            })
-        }),
-        relays: table.read_all("relays", address),
+        lease: lease_terms(&table),
+        renewal_permille: table.read("renew_at", permille),
+        rebinding_permille: table.read("rebind_at", permille),
+        options: options(&table, known),
+        relays: table.read_all("relays", relay),
         authoritative: table.flag("authoritative"),
         bootp: table.flag("bootp").unwrap_or(false),
+        known_only: table.flag("known_only"),
         advertise: table.flag("router_advertisements"),
     };
     table.finish();
     network
+}
+
+/// Ranges alone, and tables with more to say about one.
+fn pools(table: &Table<'_>, known: &Definitions) -> Vec<SitePool> {
+    let items = table.items("pool", "pool").into_iter();
+    items
+        .filter_map(|item| match item {
+            Item::Text(text) => table.read_text(&text, pool).map(SitePool::from),
+            Item::Table(table) => {
+                let said = table.text("range");
+                if said.is_none() {
+                    let what = "a pool needs a range of addresses";
+                    let help = r#"{ range = "10.20.1.0 - 10.20.1.255", class = "phones" }"#;
+                    table.blame(Problem::error(table.place.clone(), what).help(help));
+                }
+                let range = said.and_then(|text| table.read_text(&text, pool));
+                let class = table.text("class").map(|text| text.text.to_owned());
+                let (lease, options) = (lease_terms(&table), options(&table, known));
+                table.finish();
+                range.map(|range| SitePool { range, class, lease, options })
+            }
+        })
+        .collect()
+}
+
+/// `options = { … }`.
+pub(super) fn options(table: &Table<'_>, known: &Definitions) -> Vec<OptionValue> {
+    table.table("options", "options").map(|table| known.read(&table)).unwrap_or_default()
+}
+
+/// `lease`, `lease_min` and `lease_max`.
+pub(super) fn lease_terms(table: &Table<'_>) -> LeaseTerms {
+    let read = |key| table.read(key, lease);
+    LeaseTerms { lease: read("lease"), min: read("lease_min"), max: read("lease_max") }
+}
+
+fn lease(text: &str) -> Result<Duration, Fault> {
+    if text.trim() == "infinite" {
+        return Ok(LEASE_INFINITE);
+    }
+    duration::parse(text).map_err(|why| {
+        let what = format!("`{text}` is no length of time: {why}");
+        (what, Some("30m, 12h or 7d; \"infinite\" for no end".to_owned()))
+    })
+}
+
+/// `50%` or `87.5%`, as thousandths.
+fn permille(text: &str) -> Result<u16, Fault> {
+    let digits = text.trim().strip_suffix('%').map(str::trim_end);
+    let number = digits.and_then(|digits| {
+        let (whole, tenth) = digits.split_once('.').unwrap_or((digits, "0"));
+        let tenth: u16 = tenth.parse().ok().filter(|_| tenth.len() == 1)?;
+        whole.parse::<u16>().ok()?.checked_mul(10)?.checked_add(tenth)
+    });
+    number.filter(|permille| (1..1000).contains(permille)).ok_or_else(|| {
+        let what = format!("`{text}` is no part of a lease");
+        (what, Some("50% or 87.5%".to_owned()))
+    })
+}
+
+/// A relay agent, or a prefix of them.
+pub(super) fn relay(text: &str) -> Result<Subnet, Fault> {
+    if !text.contains('/') {
+        return address(text).map(Subnet::from);
+    }
+    let net = prefix(text)?;
+    Ok(Subnet { address: net.network(), prefix_len: net.prefix_len() })
 }
 
 fn images(table: Table<'_>, folder: &Path) -> ImagesConfig {
@@ -209,7 +291,7 @@ fn rule(table: Table<'_>) -> MatchRule {
     rule
 }
 
-fn machine(table: Table<'_>) -> SiteMachine {
+fn machine(table: Table<'_>, known: &Definitions) -> SiteMachine {
     let owned = |key| table.text(key).map(|text| text.text.to_owned());
     let machine = SiteMachine {
         macs: table.read_all("mac", |text| {
@@ -223,13 +305,33 @@ fn machine(table: Table<'_>) -> SiteMachine {
             })
         }),
         serial: owned("serial"),
+        client_id: table.read("client_id", octets),
+        attachment: attachment(&table),
         hostname: owned("hostname"),
-        address: table.read("address", address),
+        addresses: table.read_all("address", address),
         profile: owned("profile"),
         vars: table.table("vars", "vars").map(vars).unwrap_or_default(),
+        lease: lease_terms(&table),
+        options: options(&table, known),
     };
     table.finish();
     machine
+}
+
+/// Where relay agents find a machine.
+fn attachment(table: &Table<'_>) -> Option<AttachmentKey> {
+    let read = |key| table.read(key, octets).map(Vec::into_boxed_slice);
+    let key = AttachmentKey {
+        circuit: read("circuit_id"),
+        remote: read("remote_id"),
+        relay: table.read("relay", address),
+    };
+    if key.circuit.is_none() && key.remote.is_none() && key.relay.is_some() {
+        let what = "a relay agent alone does not tell machines apart";
+        let help = "add the circuit_id or remote_id that it tells";
+        table.blame(Problem::error(table.place.key("relay"), what).help(help));
+    }
+    (key != AttachmentKey::default()).then_some(key)
 }
 
 /// Variables: numbers and flags are texts to a template.
@@ -329,13 +431,6 @@ fn log_filter(text: &str) -> Result<(), Fault> {
         }
     }
     Ok(())
-}
-
-pub(super) fn address(text: &str) -> Result<Ipv4Addr, Fault> {
-    text.trim().parse().map_err(|_| {
-        let what = format!("`{text}` is no IPv4 address");
-        (what, Some("four numbers from 0 to 255: 10.20.0.1".to_owned()))
-    })
 }
 
 fn prefix(text: &str) -> Result<Ipv4Net, Fault> {

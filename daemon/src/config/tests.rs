@@ -32,15 +32,39 @@ fn every_key_is_read() {
         subnet = "10.20.0.0/16"
         server = "10.20.0.2"
         dhcp = "server"
-        pool = ["10.20.1.0 - 10.20.1.255", "10.20.2.0/24", "10.20.3.7"]
+        pool = ["10.20.1.0 - 10.20.1.255", "10.20.2.0/24", "10.20.3.7",
+                { range = "10.20.4.0/24", class = "phones", lease = "1h", options = { 252 = "w" } }]
+        exclude = "10.20.2.9"
+        shared = "hall"
         router = "10.20.0.1"
         dns = ["10.20.0.3", "10.20.0.4"]
         ntp = "10.20.0.5"
         domain = "boot.example"
         lease = "20m"
-        relays = "10.20.0.9"
+        lease_min = "10m"
+        lease_max = "infinite"
+        renew_at = "40%"
+        rebind_at = "87.5%"
+        options = { interface-mtu = 9000, 224 = { value = "10.0.0.9", always = true } }
+        relays = ["10.20.0.9", "10.20.8.0/24"]
+        known_only = true
         authoritative = false
         router_advertisements = false
+        [options]
+        site_mirror = "10.0.0.9"
+        67 = { value = "boot", replace = true }
+        [[option]]
+        name = "site-mirror"
+        code = 224
+        type = "ips"
+        [[class]]
+        name = "phones"
+        match = { vendor_class = "Cisco", user_class = "a", arch = "bios", mac = ["52", "54"], circuit_id = "eth1/*", remote_id = "0x0102", relay = "10.20.8.0/24", known = false, option = { 77 = true, 81 = false, 60 = "x*", interface-mtu = 1500 }, class = "pxe", any = [{ mac = "02" }, {}], all = [{ mac = "03" }], not = { mac = "04" } }
+        deny = true
+        lease = "1d"
+        lease_min = "1h"
+        lease_max = "2d"
+        options = { 43 = { 1 = "0x05" } }
         [images]
         root = "boot"
         [programs]
@@ -68,7 +92,15 @@ fn every_key_is_read() {
         uuid = "4c4c4544-0039-5810-8032-b9c04f565433"
         serial = "9XK2TV3"
         hostname = "n17"
-        address = "10.20.0.17"
+        client_id = "n17"
+        circuit_id = "eth1/17"
+        remote_id = "01:02"
+        relay = "10.20.0.9"
+        lease = "2h"
+        lease_min = "1h"
+        lease_max = "3h"
+        options = { log-servers = ["10.0.0.7"] }
+        address = ["10.20.0.17", "10.30.0.17"]
         profile = "compute"
         vars = { role = "h" }
         [tftp]

@@ -55,6 +55,11 @@ fn concerns(
             "packets may have been dropped; clients ask again. More shards or a faster link help",
         ),
         (
+            new.sockets_refused - old.sockets_refused,
+            "sockets could not be taken over: nothing is heard at them",
+            "raise LimitNOFILE= of the unit, then restart",
+        ),
+        (
             new.connections_refused - old.connections_refused,
             "HTTP connections were refused: the table is full",
             "more shards have room for more connections",

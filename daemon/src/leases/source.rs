@@ -11,7 +11,6 @@ use anyhow::{Context, bail};
 use super::filter::Filter;
 use super::{Listed, PAGE};
 use crate::control::message::{Answer, Page, Request, SOCKET};
-use crate::privileges::User;
 use crate::serve::Explained;
 use crate::store::directory::{StateDirectory, holder};
 use crate::store::disk::{Disk, Reader};
@@ -87,14 +86,9 @@ impl Source {
     }
 }
 
-/// Holds the state directory as its owner, so that what is written there can be read by the server.
+/// Holds the state directory for a moment.
 pub(crate) fn hold(directory: &Path) -> anyhow::Result<StateDirectory> {
-    let owner = User::owner_of(directory)
-        .with_context(|| format!("cannot look into {}", directory.display()))?;
-    if let Some(owner) = &owner {
-        owner.assume().context("cannot become the owner of the state directory")?;
-    }
-    Ok(StateDirectory::take(directory, None)?)
+    Ok(StateDirectory::borrow(directory)?)
 }
 
 /// Opens the store of a state directory that is held.

@@ -56,7 +56,6 @@ pub(super) fn take(
     if is_dry && !Disk::exists(directory) {
         return Ok(sort(networks, reading, Wall::now(), |_| Ok(None))?.1);
     }
-    std::fs::create_dir_all(directory).ok();
     let state = hold(directory)?;
     let mut disk = open_store(state.path())?;
     let known = |address: Ipv4Addr| {

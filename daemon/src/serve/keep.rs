@@ -90,10 +90,11 @@ impl Kept {
         let begin = Instant::now();
         let clocks = Clocks::read();
         let restore = |binding: &_| dhcp.restore(binding, clocks.monotonic);
-        let loaded = load::load(&self.disk, view, clocks, restore).map_err(|error| Explained {
-            what: format!("cannot read the leases: {error}"),
-            help: error.help().map(str::to_owned),
-        })?;
+        let loaded =
+            load::load(&self.disk.reader(), view, clocks, restore).map_err(|error| Explained {
+                what: format!("cannot read the leases: {error}"),
+                help: error.help().map(str::to_owned),
+            })?;
         loaded.tell(begin.elapsed());
         Ok(())
     }

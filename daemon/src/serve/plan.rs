@@ -80,7 +80,7 @@ pub(crate) const fn transfer_sockets(site: &Site) -> u16 {
 pub(super) fn leases(site: &Site) -> u32 {
     // Of all networks: some may not be there yet.
     let pools = site.networks.iter().flat_map(|network| &network.pools);
-    let addresses: u64 = pools.map(|pool| pool.size()).sum();
+    let addresses: u64 = pools.map(|pool| pool.range.size()).sum();
     let wanted = addresses + site.machines.len() as u64;
     u32::try_from(wanted.clamp(LEASES_MIN, LEASES_MAX)).unwrap_or(u32::MAX - 1)
 }
@@ -168,7 +168,7 @@ mod tests {
         let first = Ipv4Addr::new(10, 0, 0, 100);
         let pool = |last| Pool::new(first, last);
         let network = SiteNetwork {
-            pools: vec![pool(Ipv4Addr::new(10, 3, 0, 99))],
+            pools: vec![pool(Ipv4Addr::new(10, 3, 0, 99)).into()],
             ..SiteNetwork::default()
         };
         site.networks = vec![network, SiteNetwork::default()];

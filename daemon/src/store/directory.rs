@@ -1,12 +1,15 @@
 //! The state directory: made when it is missing, closed to others, and used by one process.
 
+use std::ffi::CStr;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Mode;
+use rustix::fs::{FileType, Gid, Mode, OFlags, Uid};
 use rustix::process::geteuid;
+use tracing::warn;
 
 use crate::privileges::User;
 use crate::serve::Explained;
@@ -24,6 +27,8 @@ pub struct StateDirectory {
     path: PathBuf,
     /// The lock goes with the descriptor.
     _lock: File,
+    /// Who gets at the end what root has made here meanwhile.
+    owner: Option<User>,
 }
 
 impl StateDirectory {
@@ -46,7 +51,8 @@ impl StateDirectory {
             // A full disk keeps nobody from serving what is known.
             let _number = lock.write_all(format!("{}\n", std::process::id()).as_bytes());
             if let Some(owner) = owner.filter(|_| made && geteuid().is_root()) {
-                give(&path.join(LOCK), owner.uid(), owner.gid())?;
+                let (uid, gid) = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
+                rustix::fs::fchown(lock, Some(uid), Some(gid))?;
             }
             Ok(())
         };
@@ -56,12 +62,38 @@ impl StateDirectory {
                 if error.kind() == io::ErrorKind::ReadOnlyFilesystem { Ok(()) } else { Err(error) }
             })
             .map_err(|error| refused(path, &error))?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), _lock: lock, owner: None })
+    }
+
+    /// Takes a directory that is somebody's for a moment: what is made in it belongs to its owner
+    /// afterwards.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub fn borrow(path: &Path) -> Result<Self, Explained> {
+        let owner = match User::owner_of(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            owner => owner.map_err(|error| refused(path, &error))?,
+        };
+        let mut state = Self::take(path, owner.as_ref())?;
+        state.owner = owner;
+        Ok(state)
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for StateDirectory {
+    fn drop(&mut self) {
+        if let Some(owner) = &self.owner
+            && let Err(error) = give_folder(&self.path, owner.uid(), owner.gid())
+        {
+            let path = self.path.display();
+            warn!("{path} does not belong to {} altogether: {error}", owner.name);
+        }
     }
 }
 
@@ -89,7 +121,7 @@ fn open_lock(path: &Path) -> io::Result<(File, bool)> {
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .custom_flags(i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default())
+        .custom_flags(i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default())
         .open(&file);
     match opened {
         // Reading is enough to hold the lock.
@@ -130,29 +162,41 @@ fn prepare(path: &Path, owner: Option<&User>) -> io::Result<()> {
     if data.uid() == uid {
         return Ok(());
     }
-    // The folder goes first: then nobody else can put anything into it.
-    rustix::fs::chown(path, Some(rustix::fs::Uid::ROOT), None)?;
-    give_all(path, uid, gid)
+    give_folder(path, uid, gid)
 }
 
-/// Gives a folder and all below it away, itself at the end.
-fn give_all(folder: &Path, uid: u32, gid: u32) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
+/// Gives a folder and all below it away.
+fn give_folder(folder: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(folder, flags, Mode::empty())?;
+    give_all(folder.as_fd(), uid, gid)
+}
+
+/// Goes from folder to folder by descriptors and never through a link: whoever owns one of them
+/// could put another in its place meanwhile.
+fn give_all(folder: BorrowedFd<'_>, uid: u32, gid: u32) -> io::Result<()> {
+    for entry in rustix::fs::Dir::read_from(folder)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            give_all(&entry.path(), uid, gid)?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        if entry.file_type() == FileType::Directory {
+            let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+            let below = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+            give_all(below.as_fd(), uid, gid)?;
         } else {
-            give(&entry.path(), uid, gid)?;
+            give(folder, name, uid, gid)?;
         }
     }
-    give(folder, uid, gid)
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    Ok(rustix::fs::fchown(folder, Some(uid), Some(gid))?)
 }
 
-/// Never through a link: what it leads to is none of ours.
-fn give(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
+fn give(folder: BorrowedFd<'_>, name: &CStr, uid: u32, gid: u32) -> io::Result<()> {
     let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-    let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
-    Ok(rustix::fs::chownat(rustix::fs::CWD, path, Some(uid), Some(gid), flags)?)
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    Ok(rustix::fs::chownat(folder, name, Some(uid), Some(gid), flags)?)
 }
 
 fn taken(path: &Path, mut lock: File) -> Explained {

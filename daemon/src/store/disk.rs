@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fjall::config::CompressionPolicy;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use tracing::{debug, warn};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -35,6 +35,10 @@ pub const KEY_BYTES: usize = 16;
 
 /// Is there while the database is being opened.
 const OPENING: &str = "opening";
+
+/// What must find room before a store that failed is trusted again: more than what a full disk
+/// still takes by chance, in the last page of a file.
+const PROOF_BYTES: usize = 256 * 1024;
 
 /// What this program writes; another number belongs to another program.
 const FORMAT: u64 = 1;
@@ -303,8 +307,11 @@ impl Store for Disk {
             }
         }
         self.open_checked()?;
+        let handles = self.open.handles()?;
+        let mut batch = handles.database.batch().durability(Some(PersistMode::SyncData));
         // Not numbered: it brings no record that could be missed.
-        self.set_number("commit", self.commit)
+        batch.insert(&handles.meta, "proof", vec![0xa5; PROOF_BYTES]);
+        batch.commit().map_err(reason)
     }
 }
 
@@ -380,9 +387,11 @@ fn open(folder: &Path) -> Result<Handles, StoreError> {
     let attempt = AssertUnwindSafe(|| -> Result<Handles, fjall::Error> {
         let database = Database::builder(folder)
             .cache_size(CACHE_BYTES)
+            .journal_compression(CompressionType::None)
             .max_journaling_size(JOURNAL_BYTES)
-            // Two would wait for each other busily.
-            .worker_threads(1)
+            // One that writes what is in memory out while another merges: what waits in memory is
+            // in the log as well, and a long log makes a slow start.
+            .worker_threads(2)
             .manual_journal_persist(true)
             .open()?;
         let leases = database.keyspace("leases", || {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use reveille_core::binding::{Binding, BindingState, ClientId, RestoreError};
@@ -10,13 +11,17 @@ use reveille_core::time::Instant;
 use reveille_core::view::View;
 use tracing::{error, info, warn};
 
+use super::disk::Reader;
 use super::record::Damage;
 use super::wall::Clocks;
-use super::{Store, StoreError};
+use super::{Row, StoreError};
 use crate::units::{Count, Span};
 
 /// Records read at a time.
 const PAGE: usize = 4096;
+
+/// Pages that are read before their turn.
+const PAGES_AHEAD: usize = 4;
 
 /// Damaged records that are named one by one.
 const NAMED_MAX: usize = 10;
@@ -38,48 +43,43 @@ pub struct Loaded {
     pub refusal: Option<RestoreError>,
 }
 
-/// Reads all leases and hands them to `restore`, which is the engine's table.
+/// Reads all leases and hands them to `restore`, which is the engine's table. A second thread
+/// reads ahead.
 ///
 /// # Errors
 /// If the store cannot be read to its end: what is not known cannot be kept from being given away.
 pub fn load(
-    store: &impl Store,
+    reader: &Reader,
     view: &View,
     clocks: Clocks,
     mut restore: impl FnMut(&Binding) -> Result<(), RestoreError>,
 ) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
-    let mut next = Some(Ipv4Addr::UNSPECIFIED);
-    // Ends: every page begins behind the one before.
-    while let Some(from) = next {
-        let rows = store.page(from, PAGE)?;
-        next = following(&rows, PAGE);
-        for row in rows {
-            let binding = match row.record {
-                Ok(record) => record.binding(clocks),
-                Err(damage) => {
-                    loaded.damaged.push((row.address, damage));
-                    match quarantine(row.address, view) {
-                        Some(binding) => binding,
-                        // It is of no network of ours: nobody can be given it.
-                        None => continue,
-                    }
-                }
-            };
-            match restore(&binding) {
-                Ok(()) => loaded.count(&binding, clocks.monotonic),
-                Err(refusal) => {
-                    loaded.refused += 1;
-                    loaded.refusal = Some(refusal);
+    let (pages, read) = sync_channel(PAGES_AHEAD);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut next = Some(Ipv4Addr::UNSPECIFIED);
+            // Ends: every page begins behind the one before.
+            while let Some(from) = next {
+                let page = reader.page(from, PAGE);
+                next = page.as_ref().ok().and_then(|rows| following(rows, PAGE));
+                if pages.send(page).is_err() {
+                    // Nobody reads on after a failure.
+                    return;
                 }
             }
+        });
+        for page in read {
+            for row in page? {
+                loaded.take(&row, view, clocks, &mut restore);
+            }
         }
-    }
-    Ok(loaded)
+        Ok(loaded)
+    })
 }
 
 /// Where the page behind a page of at most `limit` rows begins; `None` after the last.
-pub fn following(rows: &[super::Row], limit: usize) -> Option<Ipv4Addr> {
+pub fn following(rows: &[Row], limit: usize) -> Option<Ipv4Addr> {
     let last = rows.last().filter(|_| rows.len() >= limit)?;
     last.address.to_bits().checked_add(1).map(Ipv4Addr::from_bits)
 }
@@ -98,6 +98,33 @@ fn quarantine(address: Ipv4Addr, view: &View) -> Option<Binding> {
 }
 
 impl Loaded {
+    fn take(
+        &mut self,
+        row: &Row,
+        view: &View,
+        clocks: Clocks,
+        restore: &mut impl FnMut(&Binding) -> Result<(), RestoreError>,
+    ) {
+        let binding = match &row.record {
+            Ok(record) => record.binding(clocks),
+            Err(damage) => {
+                self.damaged.push((row.address, *damage));
+                match quarantine(row.address, view) {
+                    Some(binding) => binding,
+                    // It is of no network of ours: nobody can be given it.
+                    None => return,
+                }
+            }
+        };
+        match restore(&binding) {
+            Ok(()) => self.count(&binding, clocks.monotonic),
+            Err(refusal) => {
+                self.refused += 1;
+                self.refusal = Some(refusal);
+            }
+        }
+    }
+
     fn count(&mut self, binding: &Binding, now: Instant) {
         match binding.state {
             BindingState::Bound { until, .. } if until > now => self.bound += 1,

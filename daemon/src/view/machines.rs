@@ -24,7 +24,7 @@ pub(super) fn collect(
         let place = Place::top().key("machine").index(at);
         let before = problems.len();
         check_machine(meant, &place, problems);
-        check_address(site, meant, resolved, &place, problems);
+        check_addresses(site, meant, resolved, &place, problems);
         seen.check(meant, &place, problems);
         let profile = profile_of(site, meant, &place, problems);
         check_serial_alone(site, meant, profile, &place, problems);
@@ -33,10 +33,11 @@ pub(super) fn collect(
         }
         let machine = Machine {
             hostname: meant.hostname.as_deref().map(Into::into),
-            addresses: meant.address.into_iter().collect(),
+            addresses: meant.addresses.clone(),
             profile,
             vars: boxed(&meant.vars),
-            ..Machine::default()
+            lease: meant.lease,
+            options: meant.options.iter().cloned().collect(),
         };
         if machines.insert(&keys(meant), machine).is_err() {
             // `Seen` tells doubles apart more finely than this; here is the net below it.
@@ -54,7 +55,9 @@ fn keys(meant: &SiteMachine) -> Vec<MachineKey> {
     let macs = meant.macs.iter().map(|mac| MachineKey::Mac(*mac));
     let uuid = meant.uuid.map(MachineKey::Uuid);
     let serial = meant.serial.as_deref().map(|serial| MachineKey::Serial(serial.into()));
-    macs.chain(uuid).chain(serial).collect()
+    let client_id = meant.client_id.as_deref().map(|id| MachineKey::ClientId(id.into()));
+    let attachment = meant.attachment.clone().map(MachineKey::Attachment);
+    macs.chain(uuid).chain(serial).chain(client_id).chain(attachment).collect()
 }
 
 fn profile_of(
@@ -75,9 +78,15 @@ fn profile_of(
 }
 
 fn check_machine(meant: &SiteMachine, place: &Place, problems: &mut Vec<Problem>) {
-    if meant.macs.is_empty() && meant.uuid.is_none() && meant.serial.is_none() {
+    let known = !meant.macs.is_empty()
+        || meant.uuid.is_some()
+        || meant.serial.is_some()
+        || meant.client_id.is_some()
+        || meant.attachment.is_some();
+    if !known {
         let what = "nothing tells this machine from others";
-        let help = r#"give it mac = "52:54:00:12:34:56", or its uuid or serial"#;
+        let help =
+            "give it mac = \"52:54:00:12:34:56\", or its uuid, serial, client_id or circuit_id";
         problems.push(Problem::error(place.clone(), what).help(help));
     }
     for (at, mac) in meant.macs.iter().enumerate() {
@@ -108,13 +117,24 @@ fn check_serial_alone(
     place: &Place,
     problems: &mut Vec<Problem>,
 ) {
-    if meant.serial.is_none() || !meant.macs.is_empty() || meant.uuid.is_some() {
+    let in_dhcp = !meant.macs.is_empty()
+        || meant.uuid.is_some()
+        || meant.client_id.is_some()
+        || meant.attachment.is_some();
+    if meant.serial.is_none() || in_dhcp {
         return;
     }
     let help = "add its mac or uuid";
-    if meant.address.is_some() {
-        let what = "DHCP does not tell serial numbers, so nobody is given this address";
-        problems.push(Problem::warning(place.key("address"), what).help(help));
+    for (key, said) in
+        [("address", !meant.addresses.is_empty()), ("options", !meant.options.is_empty())]
+    {
+        if said {
+            let what = match key {
+                "address" => "DHCP does not tell serial numbers, so nobody is given this address",
+                _ => "DHCP does not tell serial numbers, so nobody is given these options",
+            };
+            problems.push(Problem::warning(place.key(key), what).help(help));
+        }
     }
     let profile = profile.and_then(|id| site.profiles.get(usize::from(id.0)));
     if profile.is_some_and(|profile| profile.loader != Loader::Ipxe) {
@@ -136,7 +156,7 @@ fn check_serial(serial: &str) -> Result<(), String> {
 }
 
 /// Whether `name` is a host or domain name of RFC 1123 §2.1.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > 253 {
         return Err("it must have from 1 to 253 letters".to_owned());
     }
@@ -152,21 +172,42 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn check_address(
+fn check_addresses(
     site: &Site,
     meant: &SiteMachine,
     resolved: &Resolved,
     place: &Place,
     problems: &mut Vec<Problem>,
 ) {
-    let Some(address) = meant.address else { return };
-    let place = place.key("address");
+    let places = place.key("address");
     let networks = &resolved.networks;
-    // A network that is not there yet may be its own.
-    let mut awaited = resolved.awaited.iter().filter_map(|at| site.networks.get(*at));
-    if awaited.any(|network| network.subnet.is_none_or(|subnet| subnet.contains(&address))) {
-        return;
+    for (at, address) in meant.addresses.iter().enumerate() {
+        let place = places.index(at);
+        // A network that is not there yet may be its own.
+        let mut awaited = resolved.awaited.iter().filter_map(|at| site.networks.get(*at));
+        if awaited.any(|network| network.subnet.is_none_or(|subnet| subnet.contains(address))) {
+            continue;
+        }
+        check_address(*address, networks, place.clone(), problems);
+        let network = networks.iter().find(|network| network.subnet.contains(*address));
+        let same = meant.addresses[..at]
+            .iter()
+            .position(|other| network.is_some_and(|network| network.subnet.contains(*other)));
+        if let (Some(network), Some(other)) = (network, same) {
+            let what = format!("the machine has another address in {}", network.subnet);
+            let help = "in each network a machine has one address";
+            let problem = Problem::error(place, what).help(help);
+            problems.push(problem.related(places.index(other), "the other address"));
+        }
     }
+}
+
+fn check_address(
+    address: Ipv4Addr,
+    networks: &[reveille_core::view::Network],
+    place: Place,
+    problems: &mut Vec<Problem>,
+) {
     let Some(network) = networks.iter().find(|network| network.subnet.contains(address)) else {
         // Without a network the reason is told where the network is.
         if !networks.is_empty() {
@@ -228,9 +269,39 @@ impl Seen {
             let place = place.key("hostname");
             claim(&mut self.hostnames, key, "host name", name, place, problems);
         }
-        if let Some(address) = meant.address {
-            let place = place.key("address");
-            claim(&mut self.addresses, address, "address", address, place, problems);
+        if let Some(id) = &meant.client_id {
+            let key = MachineKey::ClientId(id.as_slice().into());
+            let place = place.key("client_id");
+            claim(&mut self.keys, key, "client identifier", Octets(id), place, problems);
+        }
+        if let Some(attachment) = &meant.attachment {
+            let (key, shown) = match (&attachment.circuit, &attachment.remote) {
+                (Some(circuit), _) => ("circuit_id", circuit),
+                (None, Some(remote)) => ("remote_id", remote),
+                (None, None) => return,
+            };
+            let shown = Octets(shown);
+            let known = MachineKey::Attachment(attachment.clone());
+            claim(&mut self.keys, known, "place", shown, place.key(key), problems);
+        }
+        for (at, address) in meant.addresses.iter().enumerate() {
+            let place = place.key("address").index(at);
+            claim(&mut self.addresses, *address, "address", address, place, problems);
+        }
+    }
+}
+
+/// Octets as an operator writes them: text, if they are, else hexadecimal.
+struct Octets<'a>(&'a [u8]);
+
+impl Display for Octets<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match std::str::from_utf8(self.0) {
+            Ok(text) if !text.chars().any(char::is_control) => f.write_str(text),
+            Ok(_) | Err(_) => {
+                f.write_str("0x")?;
+                self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+            }
         }
     }
 }

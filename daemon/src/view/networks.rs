@@ -1,6 +1,8 @@
 //! Networks: which interface and which of our addresses serve them.
 
 mod checks;
+mod pools;
+mod shared;
 
 use std::net::Ipv4Addr;
 
@@ -8,12 +10,13 @@ use ipnet::Ipv4Net;
 use reveille_core::engine::InterfaceId;
 use reveille_core::limits::INTERFACES_MAX;
 use reveille_core::mac::MacAddr;
-use reveille_core::view::{DhcpMode, Interface, LeaseTerms, Network, Subnet, View};
+use reveille_core::view::{DhcpMode, Interface, Network, Pool, PoolTerms, Subnet, View};
 
+use super::classes::Compiled;
 use super::{Absent, Circumstances};
 use crate::host::{Host, HostInterface};
 use crate::problem::{Place, Problem, Severity, choices};
-use crate::site::{LEASE_DEFAULT, Site, SiteNetwork};
+use crate::site::{Site, SiteNetwork};
 
 /// The networks of a site, on the interfaces of a host.
 #[derive(Debug, Default)]
@@ -28,20 +31,22 @@ pub(super) struct Resolved {
 pub(super) fn resolve(
     site: &Site,
     circumstances: Circumstances<'_>,
+    classes: &Compiled,
     notes: &mut Vec<String>,
     problems: &mut Vec<Problem>,
 ) -> Resolved {
     let mut resolved = Resolved::after(circumstances.before);
     let mut places = Vec::new();
-    let unsaid = [SiteNetwork::default()];
     let (networks, top) = if site.networks.is_empty() {
-        (unsaid.as_slice(), Place::top())
+        (vec![SiteNetwork::default()], Place::top())
     } else {
-        (site.networks.as_slice(), Place::top().key("network"))
+        (shared::joined(&site.networks), Place::top().key("network"))
     };
     for (at, meant) in networks.iter().enumerate() {
         let place = if site.networks.is_empty() { top.clone() } else { top.index(at) };
-        let seat = match find_seat(meant, circumstances, &place) {
+        let seat = find_seat(meant, circumstances, &place);
+        let shared = |no_seat| shared::seat(at, &networks, circumstances).ok_or(no_seat);
+        let seat = match seat.or_else(shared) {
             Ok(seat) => seat,
             Err(no_seat) => {
                 let (problem, is_awaited) = no_seat.judge(circumstances);
@@ -60,9 +65,12 @@ pub(super) fn resolve(
             notes.push(note);
         }
         checks::check(meant, seat.subnet, Some(seat.server), &place, problems);
-        resolved.add(meant, &seat, circumstances.host, &place, problems);
+        let terms = pools::compile(meant, classes, &place, problems);
+        resolved.add(meant, &seat, circumstances.host, terms, &place, problems);
         places.push(place);
     }
+    shared::number(&networks, &mut resolved.networks);
+    shared::check(&networks, &top, problems);
     checks::check_neighbours(&resolved.networks, &places, problems);
     resolved
 }
@@ -150,7 +158,7 @@ fn find_seat<'h>(
                     && meant
                         .pools
                         .iter()
-                        .all(|pool| meant.subnet.is_some() || address.contains(&pool.first)))
+                        .all(|pool| meant.subnet.is_some() || address.contains(&pool.range.first)))
     };
     let seats: Vec<(&HostInterface, Ipv4Net)> = interfaces
         .iter()
@@ -233,7 +241,7 @@ fn no_seat(
         return Problem::error(place.key("subnet"), format!("{of} has no address in {subnet}"))
             .help(format!("{help}; a network behind a relay agent names it: relays = [\"…\"]"));
     }
-    let first = meant.pools.first().map_or(Ipv4Addr::UNSPECIFIED, |pool| pool.first);
+    let first = meant.pools.first().map_or(Ipv4Addr::UNSPECIFIED, |pool| pool.range.first);
     let what = format!("{first} is in no network of this host");
     Problem::error(place.key("pool").index(0), what).help(help)
 }
@@ -285,6 +293,7 @@ impl Resolved {
         meant: &SiteNetwork,
         seat: &Seat<'_>,
         host: &Host,
+        (pools, terms): (Vec<Pool>, Vec<PoolTerms>),
         place: &Place,
         problems: &mut Vec<Problem>,
     ) {
@@ -295,21 +304,27 @@ impl Resolved {
             problems.push(Problem::error(place.key("interface"), what).help(help));
         }
         let interface = self.interface(meant, seat.interface, host);
+        let unsaid = Network::default();
         self.networks.push(Network {
             interface,
             server: seat.server,
             subnet: Subnet { address: seat.subnet.network(), prefix_len: seat.subnet.prefix_len() },
             mode,
-            pools: meant.pools.clone(),
+            pools,
+            terms,
             routers: meant.routers.clone(),
             dns: meant.dns.clone(),
             ntp: meant.ntp.clone(),
             domain: meant.domain.as_deref().map(Into::into),
-            lease: LeaseTerms::fixed(meant.lease.unwrap_or(LEASE_DEFAULT)),
-            relays: meant.relays.iter().map(|relay| (*relay).into()).collect(),
+            lease: meant.lease,
+            renewal_permille: meant.renewal_permille.unwrap_or(unsaid.renewal_permille),
+            rebinding_permille: meant.rebinding_permille.unwrap_or(unsaid.rebinding_permille),
+            options: meant.options.iter().cloned().collect(),
+            relays: meant.relays.clone(),
+            shared: None,
             authoritative: meant.authoritative.unwrap_or(mode == DhcpMode::Server),
             bootp: meant.bootp,
-            ..Network::default()
+            known_only: meant.known_only.unwrap_or(false),
         });
     }
 

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use reveille_core::image::ImageId;
 use reveille_core::rate::{ByteRate, Rates};
-use reveille_core::view::{DhcpMode, File, MatchRule, Pool};
+use reveille_core::view::{DhcpMode, File, LeaseTerms, MatchRule, Pool};
 
 use super::*;
 use crate::host::HostInterface;
-use crate::site::{Script, SiteMachine, SiteNetwork, SiteProfile};
+use crate::site::{Script, SiteMachine, SiteNetwork, SitePool, SiteProfile};
 
 fn interface(name: &str, index: u32, addresses: &[&str]) -> HostInterface {
     HostInterface {
@@ -54,8 +54,8 @@ fn programs() -> Found {
     found
 }
 
-fn pool(first: &str, last: &str) -> Pool {
-    Pool::new(first.parse().expect("an address"), last.parse().expect("an address"))
+fn pool(first: &str, last: &str) -> SitePool {
+    Pool::new(first.parse().expect("an address"), last.parse().expect("an address")).into()
 }
 
 fn profile(name: &str) -> SiteProfile {
@@ -157,7 +157,7 @@ fn a_relayed_network_is_served_from_our_own() {
     let relayed = SiteNetwork {
         subnet: Some("10.99.0.0/24".parse().expect("one")),
         pools: vec![pool("10.99.0.10", "10.99.0.20")],
-        relays: vec![Ipv4Addr::new(10, 99, 0, 1)],
+        relays: vec![Ipv4Addr::new(10, 99, 0, 1).into()],
         ..SiteNetwork::default()
     };
     let mut site = site(SiteNetwork::default());
@@ -195,7 +195,7 @@ fn pools_that_cannot_be_given() {
         ],
         routers: vec![Ipv4Addr::new(10, 20, 2, 0), Ipv4Addr::new(10, 1, 0, 1)],
         subnet: Some("10.20.0.2/16".parse().expect("one")),
-        lease: Some(Duration::from_secs(5)),
+        lease: LeaseTerms::fixed(Duration::from_secs(5)),
         domain: Some("boot_lan.example".to_owned()),
         ..SiteNetwork::default()
     };
@@ -241,14 +241,14 @@ fn machines_that_are_not_one() {
     let network =
         SiteNetwork { pools: vec![pool("10.20.1.0", "10.20.1.255")], ..SiteNetwork::default() };
     let mut site = site(network);
-    let address = |text: &str| Some(text.parse().expect("an address"));
+    let address = |text: &str| vec![text.parse().expect("an address")];
     site.machines = vec![
         SiteMachine { hostname: Some("n1".to_owned()), ..machine(1) },
         SiteMachine { hostname: Some("N1".to_owned()), ..machine(1) },
         SiteMachine::default(),
         SiteMachine { macs: vec![MacAddr::BROADCAST], ..SiteMachine::default() },
-        SiteMachine { address: address("10.20.0.2"), ..machine(4) },
-        SiteMachine { address: address("10.21.0.1"), ..machine(5) },
+        SiteMachine { addresses: address("10.20.0.2"), ..machine(4) },
+        SiteMachine { addresses: address("10.21.0.1"), ..machine(5) },
         SiteMachine { profile: Some("al".to_owned()), ..machine(6) },
         SiteMachine { hostname: Some("-x".to_owned()), ..machine(7) },
         SiteMachine { serial: Some("a$b".to_owned()), ..SiteMachine::default() },
@@ -358,16 +358,21 @@ fn what_only_ipxe_tells_is_of_no_use_before_it() {
     let rule = MatchRule { product: Some("R6*".into()), ..MatchRule::default() };
     site.profiles.push(SiteProfile { loader: Loader::Grub, rule, ..profile("grub") });
     let serial = SiteMachine { serial: Some("9XK2TV3".to_owned()), ..SiteMachine::default() };
-    let address = Some("10.20.0.17".parse().expect("an address"));
+    let addresses = vec!["10.20.0.17".parse().expect("an address")];
     let hostname = Some("n17".to_owned());
     site.machines = vec![
-        SiteMachine { address, hostname, profile: Some("all".to_owned()), ..serial.clone() },
+        SiteMachine {
+            addresses: addresses.clone(),
+            hostname,
+            profile: Some("all".to_owned()),
+            ..serial.clone()
+        },
         SiteMachine {
             serial: Some("X".to_owned()),
             profile: Some("grub".to_owned()),
             ..serial.clone()
         },
-        SiteMachine { serial: Some("Y".to_owned()), address, ..machine(3) },
+        SiteMachine { serial: Some("Y".to_owned()), addresses, ..machine(3) },
     ];
     insta::assert_snapshot!(problems(&site));
 }
@@ -376,15 +381,13 @@ fn what_only_ipxe_tells_is_of_no_use_before_it() {
 fn a_network_that_is_not_there_is_awaited() {
     let named =
         |name: &str| SiteNetwork { interface: Some(name.to_owned()), ..SiteNetwork::default() };
-    let relayed = SiteNetwork {
-        relays: vec!["10.9.0.1".parse().expect("an address")],
-        ..SiteNetwork::default()
-    };
+    let relayed =
+        SiteNetwork { relays: vec![Ipv4Addr::new(10, 9, 0, 1).into()], ..SiteNetwork::default() };
     let mut site = site(named("eno7"));
     site.networks.push(named("eno1"));
     // Its network may be the one that is not there.
     site.machines = vec![SiteMachine {
-        address: Some("10.99.0.17".parse().expect("an address")),
+        addresses: vec!["10.99.0.17".parse().expect("an address")],
         ..machine(1)
     }];
     let host = host();

@@ -15,6 +15,7 @@ mod prerequisites;
 mod process;
 mod program;
 mod relay;
+pub mod relayed;
 pub mod reveille;
 
 pub use link::{Host, Link, SERVER_ADDRESS};

@@ -43,6 +43,15 @@ impl Reveille {
         Self { process }
     }
 
+    /// Starts a program that becomes `reveille`; does not wait.
+    #[must_use]
+    pub fn wrapped(link: &Link, program: &str, words: &[&str]) -> Self {
+        let process = link.serve(program, |command| {
+            command.args(words).env("NO_COLOR", "1").current_dir(link.folder());
+        });
+        Self { process }
+    }
+
     /// Starts `reveille serve` with this configuration and waits until it serves. Its state is
     /// kept in the run's folder.
     ///

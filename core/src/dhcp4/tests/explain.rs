@@ -10,9 +10,9 @@ use crate::dhcp4::{
 };
 use crate::engine::Discard;
 use crate::identity::Firmware;
-use crate::view::MachineKey;
+use crate::view::{MachineKey, MachineRule};
 use crate::wire::dhcp4::MessageType;
-use crate::wire::pxe::ArchType;
+use crate::wire::pxe::{ArchType, Uuid};
 
 fn decisions(site: &Site, ask: &Ask) -> Vec<Decision> {
     site.explain(ask, &ask.bytes()).decisions
@@ -33,7 +33,7 @@ fn each_part_of_an_answer_is_explained_in_the_order_of_its_decision() {
         [
             Decision::Client { firmware, arch, by: ClientRule::VendorClass },
             Decision::Network { subnet, by: NetworkRule::Interface },
-            Decision::Machine(machine),
+            Decision::Machine { machine, by: MachineRule::Mac },
             Decision::Address { address: host(50), by: AddressRule::Reserved },
         ]
     );
@@ -48,7 +48,8 @@ fn each_part_of_an_answer_is_explained_in_the_order_of_its_decision() {
         }
         Decision::Client { .. }
         | Decision::Network { .. }
-        | Decision::Machine(_)
+        | Decision::Machine { .. }
+        | Decision::Class(_)
         | Decision::Address { .. }
         | Decision::Boot(_)
         | Decision::Answer(_)
@@ -122,4 +123,21 @@ fn explaining_changes_nothing() {
     assert_eq!(site.server.leases().count(), 0);
     assert_eq!(site.events(), []);
     assert!(site.poll().is_none());
+}
+
+#[test]
+fn a_machine_is_told_with_the_key_that_it_was_recognised_by() {
+    let uuid = Uuid::from_smbios([0x11; 16]);
+    for (key, by) in [
+        (MachineKey::Mac(mac(1)), MachineRule::Mac),
+        (MachineKey::Uuid(uuid), MachineRule::Uuid),
+        (MachineKey::Uuid(uuid.swapped()), MachineRule::Uuid),
+        (MachineKey::ClientId(b"\x01id"[..].into()), MachineRule::ClientId),
+    ] {
+        let mut view = view();
+        reserve(&mut view, key, host(50));
+        let machine = view.machines.reserved(host(50)).unwrap();
+        let told = decisions(&Site::with(view), &discover(1).pxe(7).option(61, b"\x01id"));
+        assert!(told.contains(&Decision::Machine { machine, by }), "{by:?}: {told:?}");
+    }
 }

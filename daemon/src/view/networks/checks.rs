@@ -6,9 +6,8 @@ use ipnet::Ipv4Net;
 use reveille_core::view::{DhcpMode, Network, Pool, Subnet};
 
 use super::mode;
-use crate::config::duration;
 use crate::problem::{Place, Problem};
-use crate::site::{LEASE_MAX, LEASE_MIN, SiteNetwork};
+use crate::site::SiteNetwork;
 
 /// What can be wrong within one network.
 pub(super) fn check(
@@ -20,7 +19,8 @@ pub(super) fn check(
 ) {
     check_subnet(meant, subnet, place, problems);
     check_pools(meant, subnet, server, place, problems);
-    check_lease(meant, place, problems);
+    check_exclusions(meant, place, problems);
+    check_times(meant, place, problems);
     for (at, router) in meant.routers.iter().enumerate() {
         if !subnet.contains(router) {
             let what = format!("router {router} lies outside {}", subnet.trunc());
@@ -69,10 +69,12 @@ fn check_pools(
         let help = r#"dhcp = "server", or no pool"#;
         problems.push(Problem::error(pools.clone(), what).help(help));
     }
-    for (at, pool) in meant.pools.iter().enumerate() {
+    let ranges: Vec<Pool> = meant.pools.iter().map(|pool| pool.range).collect();
+    for (at, pool) in ranges.iter().enumerate() {
         let place = pools.index(at);
         check_pool(pool, subnet, &place, problems);
-        for (other, earlier) in meant.pools[..at].iter().enumerate() {
+        super::super::options::check_lease(&meant.pools[at].lease, &place, problems);
+        for (other, earlier) in ranges[..at].iter().enumerate() {
             if pool.first <= earlier.last && earlier.first <= pool.last {
                 let both = Pool::new(pool.first.max(earlier.first), pool.last.min(earlier.last));
                 let what = format!("this pool overlaps another one in {}", range(&both));
@@ -82,18 +84,21 @@ fn check_pools(
                 );
             }
         }
-        if let Some(server) = server.filter(|server| pool.contains(*server)) {
+        let excluded = |address| meant.exclude.iter().any(|hole| hole.contains(address));
+        if let Some(server) = server.filter(|server| pool.contains(*server) && !excluded(*server)) {
             let what = format!("our own address {server} lies in this pool");
             problems.push(Problem::error(place.clone(), what).help(without(pool, server)));
         }
+        let alone = meant.relays.iter().filter(|relay| relay.prefix_len == 32);
+        let relays = alone.map(|relay| relay.address).collect();
         for (name, addresses) in [
             ("router", &meant.routers),
             ("dns", &meant.dns),
             ("ntp", &meant.ntp),
-            ("relays", &meant.relays),
+            ("relays", &relays),
         ] {
             for (other, address) in addresses.iter().enumerate() {
-                if pool.contains(*address) && Some(*address) != server {
+                if pool.contains(*address) && Some(*address) != server && !excluded(*address) {
                     let what = format!("{address} is taken, but this pool would give it away");
                     problems.push(
                         Problem::error(place.clone(), what)
@@ -129,20 +134,44 @@ fn check_pool(pool: &Pool, subnet: Ipv4Net, place: &Place, problems: &mut Vec<Pr
     }
 }
 
-fn check_lease(meant: &SiteNetwork, place: &Place, problems: &mut Vec<Problem>) {
-    let Some(lease) = meant.lease else { return };
-    let place = place.key("lease");
-    let said = duration::compact(lease);
-    if lease < LEASE_MIN {
-        let what = format!("{said} is too short for a lease: a machine would lose its address");
-        let help =
-            format!("at least {}, for boot networks 10m to 30m", duration::compact(LEASE_MIN));
-        problems.push(Problem::error(place, what).help(help));
-    } else if lease > LEASE_MAX {
-        let what = format!("{said} is too long for a lease");
-        let help =
-            format!("at most {}, for boot networks 10m to 30m", duration::compact(LEASE_MAX));
-        problems.push(Problem::error(place, what).help(help));
+fn check_exclusions(meant: &SiteNetwork, place: &Place, problems: &mut Vec<Problem>) {
+    for (at, hole) in meant.exclude.iter().enumerate() {
+        let place = place.key("exclude").index(at);
+        if hole.first > hole.last {
+            let what = format!("this range ends before it begins: {}", range(hole));
+            let help = format!("{} - {}", hole.last, hole.first);
+            problems.push(Problem::error(place, what).help(help));
+            continue;
+        }
+        let meets = |pool: &Pool| hole.first <= pool.last && pool.first <= hole.last;
+        if !meant.pools.iter().any(|pool| meets(&pool.range)) {
+            let what = format!("{} is in none of the pools", range(hole));
+            let help = "addresses outside of them are not given away anyway";
+            problems.push(Problem::error(place, what).help(help));
+        }
+    }
+    let all = meant.pools.iter().enumerate();
+    for (at, pool) in all.filter(|(_, pool)| pool.range.first <= pool.range.last) {
+        let covers = |hole: &Pool| hole.first <= pool.range.first && pool.range.last <= hole.last;
+        if let Some(hole) = meant.exclude.iter().position(covers) {
+            let what = "all of this pool is excluded";
+            problems.push(
+                Problem::error(place.key("pool").index(at), what)
+                    .related(place.key("exclude").index(hole), "by this"),
+            );
+        }
+    }
+}
+
+fn check_times(meant: &SiteNetwork, place: &Place, problems: &mut Vec<Problem>) {
+    super::super::options::check_lease(&meant.lease, place, problems);
+    let renewal = meant.renewal_permille.unwrap_or(500);
+    let rebinding = meant.rebinding_permille.unwrap_or(875);
+    if renewal >= rebinding {
+        let key = if meant.renewal_permille.is_some() { "renew_at" } else { "rebind_at" };
+        let what = "machines would ask any server before they ask this one";
+        let help = r#"renew_at comes before rebind_at: "50%" and "87.5%" if nothing is said"#;
+        problems.push(Problem::error(place.key(key), what).help(help));
     }
 }
 
@@ -164,6 +193,9 @@ pub(super) fn check_neighbours(
                 );
                 continue;
             }
+            if network.shared.is_some() && network.shared == earlier.shared {
+                continue;
+            }
             let attached = network.relays.is_empty() && earlier.relays.is_empty();
             if attached && network.interface == earlier.interface {
                 let what = "its interface has another network already, and a machine without an \
@@ -171,7 +203,10 @@ pub(super) fn check_neighbours(
                 problems.push(
                     Problem::error(places[at].key("interface"), what)
                         .related(places[other].key("interface"), "the other network")
-                        .help("give each network an interface, perhaps a VLAN, of its own"),
+                        .help(
+                            "give each network an interface, perhaps a VLAN, of its own; or both \
+                             the same shared = \"…\", if a machine may belong to either",
+                        ),
                 );
             }
             // The network that a relay agent's address lies in is the one it speaks for, unless it
@@ -186,7 +221,10 @@ pub(super) fn check_neighbours(
                 let what = format!("relay agent {} has another network", network.relays[relay]);
                 problems.push(
                     Problem::error(places[at].key("relays").index(relay), what)
-                        .related(places[other].key("relays"), "the other network"),
+                        .related(places[other].key("relays"), "the other network")
+                        .help(
+                            "give both the same shared = \"…\", if a machine may belong to either",
+                        ),
                 );
             }
         }
