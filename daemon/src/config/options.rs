@@ -130,6 +130,7 @@ impl Definitions {
             Some((code, _, _)) => (*code, Kind::Hex),
             None => self.find(name)?,
         };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "all others are taken as they are")]
         let test = match value {
             DeValue::Boolean(true) if kind != Kind::Bool => Test::Is(Pattern::Present),
             DeValue::Boolean(false) if kind != Kind::Bool => Test::Missing,

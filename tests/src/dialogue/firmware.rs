@@ -37,8 +37,10 @@ pub fn conversations(first: u32) -> Vec<Conversation> {
         .collect()
 }
 
+type Options = Vec<(u8, Vec<u8>)>;
+
 /// Each with its options.
-fn all() -> Vec<(&'static str, Vec<(u8, Vec<u8>)>)> {
+fn all() -> Vec<(&'static str, Options)> {
     let mut all = Vec::new();
     for arch in 0..=ARCH_LAST {
         all.push(("PXE", pxe("PXEClient", arch, &EDK2_LIST)));
@@ -73,7 +75,7 @@ fn all() -> Vec<(&'static str, Vec<(u8, Vec<u8>)>)> {
 }
 
 /// PXE's options (RFC 4578).
-fn pxe(class: &str, arch: u16, list: &[u8]) -> Vec<(u8, Vec<u8>)> {
+fn pxe(class: &str, arch: u16, list: &[u8]) -> Options {
     let uuid: Vec<u8> = (0x10..0x20).collect();
     vec![
         (57, vec![5, 192]),

@@ -221,9 +221,10 @@ fn suboptions(value: &DeValue<'_>) -> Result<Vec<u8>, Fault> {
         let code = code.ok_or_else(|| {
             wrong("a table of values by number", "{ 1 = \"0x05\", 2 = \"10.20.0.1\" }")
         })?;
-        let value = match value.get_ref() {
-            DeValue::Array(_) => concat(value.get_ref(), suboption)?,
-            one => suboption(one)?,
+        let is_list = value.get_ref().as_array().is_some();
+        let value = match is_list {
+            true => concat(value.get_ref(), suboption)?,
+            false => suboption(value.get_ref())?,
         };
         if value.len() > BYTES_MAX {
             return Err((format!("sub-option {code} is longer than {BYTES_MAX} bytes"), None));
