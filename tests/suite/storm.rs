@@ -78,11 +78,8 @@ fn packets_lost_behind_one_address_keep_nobody_out() {
 
 #[test]
 fn with_little_room_some_wait_for_their_turn_and_nobody_for_too_long() {
-    let storm = Storm {
-        link_bits: 1_000_000_000,
-        room_bytes: 2 * 1024 * 1024,
-        ..Storm::new(5_000, 60_000)
-    };
+    let storm =
+        Storm { link_bits: 150_000_000, room_bytes: 512 * 1024, ..Storm::new(5_000, 60_000) };
     let fallout = calm(&storm);
     assert!(fallout.waited > 1000, "{fallout:#?}");
     assert!(fallout.longest_turn <= Duration::from_millis(3500), "{fallout:#?}");
