@@ -5,7 +5,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use reveille_bench::{
-    DhcpWorld, GET, GET_BEGINNING, GET_MISSING, GET_SCRIPT, HttpWorld, TftpWorld,
+    DhcpWorld, GET, GET_BEGINNING, GET_MISSING, GET_SCRIPT, HttpWorld, TftpWorld, bindings,
+    restored,
 };
 
 const CLIENTS: [u32; 3] = [1, 10_000, 1_000_000];
@@ -22,7 +23,18 @@ fn dhcp(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("REQUEST to ACK", clients), |b| {
             b.iter(|| world.exchange());
         });
+        let mut world = DhcpWorld::storing(clients);
+        group.bench_function(BenchmarkId::new("REQUEST to ACK, stored", clients), |b| {
+            b.iter(|| world.exchange());
+        });
     }
+    group.finish();
+
+    let mut group = c.benchmark_group("dhcp engine, new start");
+    group.sample_size(10);
+    let bindings = bindings(1_000_000);
+    group.throughput(Throughput::Elements(bindings.len() as u64));
+    group.bench_function("take up a million leases", |b| b.iter(|| restored(&bindings)));
     group.finish();
 }
 

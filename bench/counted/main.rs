@@ -51,6 +51,9 @@ fn engines(clients: u32) {
     let mut dhcp = DhcpWorld::requesting(clients);
     count(&format!("dhcp, REQUEST to ACK, {clients} leases"), TIMES, || dhcp.exchange());
     drop(dhcp);
+    let mut dhcp = DhcpWorld::storing(clients);
+    count(&format!("dhcp, REQUEST to ACK, stored, {clients} leases"), TIMES, || dhcp.exchange());
+    drop(dhcp);
     for window in [1, 16] {
         let mut tftp = TftpWorld::new(clients, window);
         let name = format!("tftp, ACK to {window} DATA, {clients} transfers");

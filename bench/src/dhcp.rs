@@ -4,9 +4,12 @@ use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use reveille_core::dhcp4::{Dhcp4Config, Dhcp4Server};
-use reveille_core::engine::{Datagram, Engine, InterfaceId, Output, Packet, SocketId};
+use reveille_core::binding::{Binding, BindingState, ClientId};
+use reveille_core::dhcp4::{ClientKey, Dhcp4Config, Dhcp4Server};
+use reveille_core::engine::{Datagram, Engine, InterfaceId, Output, Packet, SocketId, StoreAnswer};
 use reveille_core::limits::HEAD_BYTES;
+use reveille_core::mac::MacAddr;
+use reveille_core::text::Text;
 use reveille_core::time::Instant;
 use reveille_core::view::View;
 use reveille_core::wire::dhcp4::{Message, MessageType};
@@ -36,15 +39,15 @@ impl DhcpWorld {
     /// Clients that have been offered an address each and look for servers again.
     #[must_use]
     pub fn discovering(clients: u32) -> Self {
+        Self::new(clients, false)
+    }
+
+    fn new(clients: u32, durable: bool) -> Self {
         // Option 97 is a type byte and 16 bytes of UUID; chaddr starts at 28 (RFC 2131 §2).
         let uuid = DISCOVER.windows(3).position(|option| option == [97, 17, 0]);
         let uuid = uuid.expect("a machine tells its UUID");
         let mut world = Self {
-            server: Dhcp4Server::new(Dhcp4Config {
-                leases_max: (clients + clients / 4).max(65_536),
-                seed: 1,
-                ..Dhcp4Config::default()
-            }),
+            server: Dhcp4Server::new(config(clients, durable)),
             view: site(),
             now: Instant::from_nanos(1),
             message: DISCOVER.to_vec(),
@@ -65,7 +68,18 @@ impl DhcpWorld {
     /// Clients that have been offered an address each and ask for it, again and again.
     #[must_use]
     pub fn requesting(clients: u32) -> Self {
-        let mut world = Self::discovering(clients);
+        Self::new(clients, false).request()
+    }
+
+    /// The same, where each lease is stored before its ACK leaves.
+    #[must_use]
+    pub fn storing(clients: u32) -> Self {
+        Self::new(clients, true).request()
+    }
+
+    fn request(self) -> Self {
+        let mut world = self;
+        let clients = world.addresses.len();
         let message = &mut world.message;
         let kind = message.windows(3).position(|option| option == [code::MESSAGE_TYPE, 1, 1]);
         message[kind.expect("a DISCOVER") + 2] = MessageType::Request.code();
@@ -104,11 +118,63 @@ impl DhcpWorld {
         };
         let taken = self.server.handle_input(Packet::Datagram(datagram), self.now, &self.view);
         taken.expect("a good client");
-        let output = self.server.poll_output(&mut self.head, self.now, &self.view);
+        let mut output = self.server.poll_output(&mut self.head, self.now, &self.view);
+        if let Some(Output::Persist { ticket, binding }) = output {
+            black_box(binding);
+            let stored = Packet::Store(StoreAnswer::Stored(ticket));
+            let taken = self.server.handle_input(stored, self.now, &self.view);
+            taken.expect("a store is heard");
+            output = self.server.poll_output(&mut self.head, self.now, &self.view);
+        }
         let Some(Output::Transmit(transmit)) = output else { panic!("an answer: {output:?}") };
         while self.server.poll_event().is_some() {}
         self.server.handle_timeout(self.now);
         usize::from(black_box(transmit).head_len)
+    }
+}
+
+/// Leases as a store has them, in the order of their addresses.
+#[must_use]
+pub fn bindings(count: u32) -> Vec<Binding> {
+    let subnet = site().networks[0].subnet;
+    let since = Instant::from_nanos(1);
+    let binding = |number: u32| {
+        let [a, b, c, d] = number.to_be_bytes();
+        Binding {
+            address: Ipv4Addr::from_bits(subnet.address.to_bits() + number),
+            subnet,
+            client: Some(ClientKey::Mac(MacAddr([2, 0, a, b, c, d]))),
+            client_id: ClientId::EMPTY,
+            hostname: Text::EMPTY,
+            state: BindingState::Bound {
+                since,
+                until: since + Duration::from_secs(u64::from(1000 + number.reverse_bits() % 1000)),
+            },
+        }
+    };
+    (0..count).map(binding).collect()
+}
+
+/// A server that takes up all `bindings`.
+///
+/// # Panics
+/// If it does not.
+#[must_use]
+pub fn restored(bindings: &[Binding]) -> Dhcp4Server {
+    let count = u32::try_from(bindings.len()).expect("millions");
+    let mut server = Dhcp4Server::new(config(count, true));
+    for binding in bindings {
+        server.restore(binding, Instant::from_nanos(2)).expect("there is room");
+    }
+    server
+}
+
+fn config(leases: u32, durable: bool) -> Dhcp4Config {
+    Dhcp4Config {
+        leases_max: (leases + leases / 4).max(65_536),
+        seed: 1,
+        identifier_key: [1; 16],
+        durable,
     }
 }
 

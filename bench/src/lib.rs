@@ -17,7 +17,7 @@ use reveille_core::view::{
 };
 use reveille_core::wire::pxe::ArchType;
 
-pub use dhcp::DhcpWorld;
+pub use dhcp::{DhcpWorld, bindings, restored};
 pub use http::HttpWorld;
 pub use tftp::TftpWorld;
 

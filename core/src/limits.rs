@@ -45,7 +45,9 @@ pub const DHCP_MESSAGE_BYTES_MAX: usize = 1472;
 pub const DHCP_PENDING_MAX: u32 = 16_384;
 
 /// Changes of bindings, beside those that messages wait for, that wait to be stored at one time:
-/// addresses given back, found in use by others, or taken back. 24 bytes each.
+/// addresses given back, found in use by others, or taken back. While there are more, nothing is
+/// lent: each message that waits for the store becomes one more when the store fails. 24 bytes
+/// each.
 pub const DHCP_CHANGES_MAX: u32 = 4096;
 
 /// Changes of bindings that are under way to the store at one time. The runtime pays 200 bytes for

@@ -27,7 +27,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use self::links::Links;
 use self::operator::Operator;
@@ -452,12 +452,10 @@ async fn ended<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::Joi
     }
 }
 
-/// Says what everybody is concerned by who wants an address.
+/// Says who is concerned by a store that fails; why it does is told by its own thread.
 fn tell_of_store(kind: &EventKind) {
-    if let EventKind::StoreFailed { waiting } = kind {
-        error!(waiting, "leases cannot be stored: nobody gets a new one until they can");
-    } else if *kind == EventKind::StoreRecovered {
-        info!("leases are stored again");
+    if let EventKind::StoreFailed { waiting: waiting @ 1.. } = kind {
+        warn!(waiting, "clients that were about to get an address get none: it cannot be kept");
     }
 }
 

@@ -10,6 +10,7 @@ mod documents;
 mod golden;
 mod hostile;
 mod http;
+mod kept;
 mod leases;
 mod lifecycle;
 mod links;

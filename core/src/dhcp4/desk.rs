@@ -238,6 +238,9 @@ impl Desk {
         }
         let is_proxy = request.asks_boot_server() || network.mode == DhcpMode::Proxy;
         let lent = if is_proxy {
+            if stored.is_some() {
+                return Verdict::Nothing;
+            }
             None
         } else {
             let Some(client) = self.client_key(request) else { return Verdict::Nothing };

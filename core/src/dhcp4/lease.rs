@@ -323,14 +323,26 @@ impl LeaseTable {
         }
         self.forget_client(slot);
         self.transition_to(slot, LeaseState::Declined { until: now + limits::DECLINE_HOLD });
-        let ground = self.grounds.at(self.lease(slot).ground);
+        let lease_ground = self.lease(slot).ground;
+        let ground = self.grounds.at(lease_ground);
         let size = pool::size_of_pools(network, ground.terms);
-        if u64::from(ground.declined_count) > size / DECLINED_SHARE + 1
-            && let Some(oldest) = ground.declined.first()
-        {
-            self.transition_to(oldest, LeaseState::Idle);
+        if u64::from(ground.declined_count) > size / DECLINED_SHARE + 1 {
+            self.let_one_rest_no_more(lease_ground);
         }
         Ok(())
+    }
+
+    /// The address that rests for longest on a ground comes back, unless it is to rest for ever.
+    fn let_one_rest_no_more(&mut self, ground: u16) {
+        for _ in 0..DECLINED_LOOKS {
+            let Some(oldest) = self.grounds.at(ground).declined.first() else { return };
+            let state = self.lease(oldest).state();
+            if state != (LeaseState::Declined { until: Instant::MAX }) {
+                self.transition_to(oldest, LeaseState::Idle);
+                return;
+            }
+            self.transition_to(oldest, state);
+        }
     }
 
     /// What the client has on the network, held or not.
@@ -455,18 +467,25 @@ impl LeaseTable {
     }
 
     /// Lets all leases become idle that have ended behind one that runs on: leases end in their
-    /// order, unless a reload made them shorter.
+    /// order, unless a reload made them shorter or a server took them up in another one.
     fn settle_all(&mut self, ground: u16, now: Instant) {
         let place = self.grounds.at_mut(ground);
         if place.runs_until > now {
             return;
         }
         place.runs_until = now + SETTLE_PAUSE;
-        let mut next = place.bound.first();
+        let mut first_that_runs = None;
         for _ in 0..SWEEP_STEPS_LAST {
-            let Some(slot) = next else { return };
-            next = self.links.after(slot);
-            if !self.lease(slot).state().is_held(now) {
+            let Some(slot) = self.grounds.at(ground).bound.first() else { return };
+            if first_that_runs == Some(slot) {
+                return;
+            }
+            let state = self.lease(slot).state();
+            if state.is_held(now) {
+                // Behind the others, so that the next look begins where this one ends.
+                self.transition_to(slot, state);
+                first_that_runs = first_that_runs.or(Some(slot));
+            } else {
                 self.transition_to(slot, LeaseState::Idle);
             }
         }
@@ -635,6 +654,9 @@ const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// At most one in so many addresses of the pools rests because it was declined.
 const DECLINED_SHARE: u64 = 8;
+
+/// Addresses looked at for one that need not rest for ever.
+const DECLINED_LOOKS: u32 = 64;
 
 mod durable;
 #[cfg(test)]

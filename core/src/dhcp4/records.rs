@@ -40,7 +40,7 @@ pub(super) struct Records {
 
 impl Records {
     pub(super) fn new(durable: bool) -> Self {
-        let room = if durable { limits::DHCP_CHANGES_MAX as usize } else { 0 };
+        let room = if durable { limits::DHCP_PERSISTS_MAX as usize } else { 0 };
         Self {
             keeping: if durable { Keeping::Everything } else { Keeping::Nothing },
             issued: Ticket(0),
@@ -50,15 +50,18 @@ impl Records {
         }
     }
 
-    /// Whether there is room to [note](Self::note) one more change.
+    /// Whether there is room to [note](Self::note) one more change, and one for each message that
+    /// waits.
     pub(super) fn has_room(&self) -> bool {
         self.keeping == Keeping::Nothing || self.changes.len() < limits::DHCP_CHANGES_MAX as usize
     }
 
-    /// Notes that something else holds `address` now, for which there must be room.
+    /// Notes that something else holds `address` now. There must be room, or a message that waited
+    /// for the store and does so no more.
     pub(super) fn note(&mut self, address: Ipv4Addr, subnet: Subnet) {
         if self.keeping != Keeping::Nothing {
-            assert!(self.has_room(), "room was looked for");
+            let room = limits::DHCP_PERSISTS_MAX as usize;
+            assert!(self.changes.len() < room, "room was looked for");
             self.changes.push_back(Change { address, subnet, ticket: Ticket(0) });
         }
     }

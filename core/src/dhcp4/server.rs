@@ -174,7 +174,7 @@ impl Dhcp4Server {
             }
             let outcome = self.answer(message, Some(&parked.storing), head, now, view);
             // Whoever is not served here any more does not keep the address either.
-            self.desk.leases.abandon(&parked.storing, message);
+            self.desk.leases.abandon(&parked.storing, message, now);
             self.pending.remove(message);
             if let Verdict::Reply(transmit) = outcome {
                 return Some(transmit);

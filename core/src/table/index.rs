@@ -24,6 +24,12 @@ impl ChainIndex {
         }
     }
 
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.heads) + size_of_val(&*self.after)
+    }
+
     /// The slot with this hash for which `is` holds.
     pub(crate) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
         let mut next = self.heads[self.chain(hash)];

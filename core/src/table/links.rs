@@ -45,6 +45,12 @@ impl Links {
         Self { nodes: vec![node; capacity as usize].into_boxed_slice() }
     }
 
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.nodes)
+    }
+
     /// The key behind `key`, which must be in a list.
     pub(crate) fn after(&self, key: u32) -> Option<u32> {
         let after = self.nodes[key as usize].after;

@@ -9,6 +9,7 @@ mod kit;
 mod links;
 mod namespace;
 mod packets;
+mod persist;
 mod privileges;
 mod streamer;
 mod streams;

@@ -21,6 +21,7 @@ use reveille_core::time::Instant;
 use super::check::Checks;
 use super::options::Options;
 use super::site::{SERVER, Site};
+use super::store::Store;
 use super::watch::Watched;
 
 /// What a machine sends.
@@ -109,6 +110,7 @@ pub(super) enum Receiver {
 #[derive(Debug)]
 pub(super) struct Host {
     dhcp: Watched<Dhcp4Server>,
+    store: Option<Store>,
     tftp: Watched<TftpServer>,
     http: Watched<HttpServer>,
     tftp_max: usize,
@@ -155,9 +157,11 @@ impl Host {
         let dhcp = Dhcp4Config {
             leases_max: options.machines + 2 * options.spare_addresses + 1,
             seed: rng.next_u64(),
+            durable: options.store_sync_us.is_some(),
             ..Dhcp4Config::default()
         };
         Self {
+            store: Store::new(options, dhcp, rng),
             dhcp: Watched::new(Dhcp4Server::new(dhcp), inside),
             tftp: Watched::new(TftpServer::new(config), inside),
             http: Watched::new(HttpServer::new(options.http_connections, rng.next_u64()), inside),
@@ -193,6 +197,9 @@ impl Host {
         checks: &mut Checks,
         departures: &mut Vec<Departure>,
     ) -> Option<Instant> {
+        if let Some(store) = &mut self.store {
+            store.turn(&mut self.dhcp, now, &site.view);
+        }
         for _ in 0..self.turn_inputs {
             let Some((machine, up)) = self.inbox.pop_front() else { break };
             self.input(machine, up, now, site, departures);
@@ -208,7 +215,8 @@ impl Host {
         }
         let timeouts =
             [self.dhcp.poll_timeout(), self.tftp.poll_timeout(), self.http.poll_timeout()];
-        timeouts.into_iter().flatten().min()
+        let store = self.store.as_ref().and_then(Store::next_at);
+        timeouts.into_iter().chain([store]).flatten().min()
     }
 
     fn input(
@@ -323,7 +331,10 @@ impl Host {
                 Output::Transmit(transmit) => {
                     self.transmit(&transmit, now, site, checks, departures)
                 }
-                Output::Persist { .. } => checks.fail(now, "nothing is to be kept"),
+                Output::Persist { ticket, binding } => match &mut self.store {
+                    Some(store) => store.ask(ticket, binding, now),
+                    None => checks.fail(now, "nothing is to be kept"),
+                },
                 Output::Close(conn) => self.close(conn, now, site, checks, departures),
             }
         }

@@ -21,15 +21,18 @@
 mod check;
 mod client;
 mod host;
+mod leases;
 mod network;
 mod options;
 mod queue;
 mod relay;
 mod site;
+mod store;
 mod storm;
 mod watch;
 mod world;
 
+pub use leases::{Kept, play_leases};
 pub use options::Options;
 pub use storm::{Fallout, Model, Storm, play};
 pub use world::{Report, run, run_watched};

@@ -60,6 +60,9 @@ pub struct Options {
     pub program_bytes: u64,
     /// See [`Options::program_bytes`].
     pub kernel_bytes: u64,
+    /// How long it takes to store a lease, a range, in microseconds; `None` if leases are not stored.
+    /// Where they are, the store fails for a while and the DHCP server crashes once.
+    pub store_sync_us: Option<(u32, u32)>,
 }
 
 impl Options {
@@ -98,6 +101,10 @@ impl Options {
             program_bytes: u64::from(pick(&[0, 1456, 14_680, 70_001, 120_000])),
             kernel_bytes: u64::from(pick(&[1, 300_000, 5_000_000])),
             tftp_room_bytes: u64::from(pick(&[1, 20_000, 200_000, 1 << 28])),
+            store_sync_us: match pick(&[0, 0, 1000, 20_000, 1_000_000]) {
+                0 => None,
+                sync => Some((sync / 2, sync)),
+            },
         }
     }
 }

@@ -18,6 +18,11 @@ impl<E> Watched<E> {
         Self { engine, inside }
     }
 
+    /// Another engine takes the place of this one, which is gone.
+    pub(super) fn replace(&mut self, engine: E) {
+        self.engine = engine;
+    }
+
     fn call<T>(&mut self, call: impl FnOnce(&mut E) -> T) -> T {
         (self.inside)(true);
         let result = call(&mut self.engine);

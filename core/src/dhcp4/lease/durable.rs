@@ -93,6 +93,9 @@ impl LeaseTable {
         adopt: bool,
     ) -> Result<Lent, Refusal> {
         let slot = self.find_place(claim, address, adopt)?;
+        if !self.records.has_room() {
+            return Ok(Lent::NotNow);
+        }
         if self.lease(slot).client != Some(claim.client) {
             let before = self.of_client(claim.client, claim.network.subnet);
             if let Some(before) = before.filter(|before| self.is_recorded(*before)) {
@@ -141,16 +144,21 @@ impl LeaseTable {
             .then(|| self.obtain_own(claim, address))
             .flatten();
         if moved.is_none() {
-            self.abandon(stored, message);
+            self.abandon(stored, message, claim.now);
             return Err(Refusal::Wrong);
         }
         self.transition_to(stored.lease, LeaseState::Bound { until: stored.until });
         Ok(self.rest(stored.lease, claim.now).map(|rest| rest.min(lease)))
     }
 
-    /// The client of `message` does not get the lease that was stored for it.
-    pub(in crate::dhcp4) fn abandon(&mut self, stored: &Storing, message: u32) {
+    /// The client of `message` does not get the lease that was stored for it. One that it had
+    /// before runs on: nobody else gets what it may still use.
+    pub(in crate::dhcp4) fn abandon(&mut self, stored: &Storing, message: u32, now: Instant) {
         if self.held_for(stored.lease, message).is_none() {
+            return;
+        }
+        if stored.before > now {
+            self.transition_to(stored.lease, LeaseState::Bound { until: stored.before });
             return;
         }
         // Without room to tell the store, the address has to rest as long as the store has it.
@@ -162,7 +170,8 @@ impl LeaseTable {
 
     /// The lease that `message` waits for is not stored; tells whether an older one is, which runs.
     ///
-    /// The address is held for its client for a while: what failed may be in the store nevertheless.
+    /// The address is held for its client for a while. What failed may be in the store nevertheless,
+    /// so the store is told what holds the address as soon as it hears again.
     pub(in crate::dhcp4) fn give_up(&mut self, lost: &Storing, message: u32, now: Instant) -> bool {
         if self.held_for(lost.lease, message).is_none() {
             return false;
@@ -171,6 +180,8 @@ impl LeaseTable {
         let state = if runs {
             LeaseState::Bound { until: lost.before }
         } else {
+            let Lease { address, ground, .. } = *self.lease(lost.lease);
+            self.records.note(address, self.grounds.at(ground).subnet());
             LeaseState::Offered { until: now + limits::OFFER_HOLD }
         };
         self.transition_to(lost.lease, state);

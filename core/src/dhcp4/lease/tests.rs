@@ -323,3 +323,20 @@ fn a_subnet_that_grows_keeps_its_leases() {
 fn a_lease_is_small() {
     assert!(size_of::<Lease>() <= 64, "{}", size_of::<Lease>());
 }
+
+#[test]
+fn a_lease_takes_less_than_128_bytes() {
+    // As many chains as there can be for a lease: capacities round up to a power of two.
+    for capacity in [1 << 19, (1 << 19) + 1, 1_000_000] {
+        let config = Dhcp4Config { leases_max: capacity, durable: true, ..Dhcp4Config::default() };
+        let table = LeaseTable::new(&config, &mut Rng::new(1));
+        let LeaseTable { leases, capacity: _, free, by_client, by_address, links, .. } = &table;
+        let bytes = leases.capacity() * size_of::<Lease>()
+            + free.capacity() * size_of::<u32>()
+            + by_client.bytes()
+            + by_address.bytes()
+            + links.bytes();
+        let each = bytes.div_ceil(capacity as usize);
+        assert!((64..=96).contains(&each), "{each} bytes");
+    }
+}

@@ -3,6 +3,7 @@
 mod bootp;
 mod captures;
 mod clauses;
+mod durable;
 mod explain;
 mod firmware;
 mod kit;
