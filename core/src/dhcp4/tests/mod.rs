@@ -9,6 +9,7 @@ mod firmware;
 mod kit;
 mod menu;
 mod overload;
+mod policy;
 mod properties;
 mod proxy;
 mod quirks;
