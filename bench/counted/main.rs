@@ -48,6 +48,10 @@ fn engines(clients: u32) {
     let mut dhcp = DhcpWorld::discovering(clients);
     count(&format!("dhcp, DISCOVER to OFFER, {clients} leases"), TIMES, || dhcp.exchange());
     drop(dhcp);
+    let mut dhcp = DhcpWorld::among_networks(clients);
+    let name = format!("dhcp, DISCOVER to OFFER, {clients} leases, 1001 networks");
+    count(&name, TIMES, || dhcp.exchange());
+    drop(dhcp);
     let mut dhcp = DhcpWorld::requesting(clients);
     count(&format!("dhcp, REQUEST to ACK, {clients} leases"), TIMES, || dhcp.exchange());
     drop(dhcp);

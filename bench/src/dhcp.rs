@@ -11,7 +11,7 @@ use reveille_core::limits::HEAD_BYTES;
 use reveille_core::mac::MacAddr;
 use reveille_core::text::Text;
 use reveille_core::time::Instant;
-use reveille_core::view::View;
+use reveille_core::view::{Network, Subnet, View};
 use reveille_core::wire::dhcp4::{Message, MessageType};
 use reveille_core::wire::dhcp4_options::{Options, code};
 
@@ -62,6 +62,25 @@ impl DhcpWorld {
             let len = world.exchange();
             world.addresses[client] = offered(&world.head[..len]);
         }
+        world
+    }
+
+    /// The same with a thousand more networks, behind relay agents of their own.
+    #[must_use]
+    pub fn among_networks(clients: u32) -> Self {
+        let mut world = Self::discovering(clients);
+        let model = world.view.networks[0].clone();
+        let relayed = (0..1000).map(|number| {
+            let address =
+                Ipv4Addr::from_bits(Ipv4Addr::new(172, 16, 0, 0).to_bits() + number * 256);
+            Network {
+                subnet: Subnet { address, prefix_len: 24 },
+                pools: vec![],
+                relays: vec![address.into()],
+                ..model.clone()
+            }
+        });
+        world.view.networks = relayed.chain([model.clone()]).collect();
         world
     }
 

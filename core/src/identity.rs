@@ -23,8 +23,8 @@ pub struct ClientIdentity {
     pub manufacturer: Option<Fact>,
     /// Processor architecture and firmware interface.
     pub arch: Option<ArchType>,
-    /// The machine of the view that it is, where a protocol found out by more than this tells. Not
-    /// to be kept: a reload numbers machines anew.
+    /// The machine of the view that it is if nothing else here tells, as a protocol found out
+    /// otherwise. Not to be kept: a reload numbers machines anew.
     pub machine: Option<MachineId>,
     /// Which program speaks.
     pub firmware: Firmware,

@@ -141,6 +141,7 @@ impl Decision {
             Err(error) => return Self::bad_name(head.target.path(), error),
         };
         let (mut client, has_facts) = claims(head);
+        client.machine = view.machines.find_by_address(asker.peer);
         let resource = resource::resolve(view, name, &mut client, has_facts);
         let shown = NodePrefix::split(name).map_or(name, |(_, rest)| rest);
         let mut decision = Self {

@@ -107,7 +107,8 @@ impl TftpServer {
         view: &View,
     ) -> Result<(), Discard> {
         let interface = view.interface(datagram.interface).ok_or(Discard::UnknownNetwork)?;
-        let mut claims = ClientIdentity::default();
+        let machine = view.machines.find_by_address(datagram.source.ip());
+        let mut claims = ClientIdentity { machine, ..ClientIdentity::default() };
         let resource = resolve(view, name, &mut claims, false);
         let (mac, shown) = (claims.mac, shown_name(name));
         let bounds = Bounds::new(&view.tftp, interface, datagram.source);

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use hashbrown::{Equivalent, HashMap};
 
@@ -163,8 +163,8 @@ impl Machines {
         }
     }
 
-    /// The machine that `client` claims to be: what was found out about it before, else by MAC,
-    /// else by UUID (in either byte order, since firmware disagrees), else by serial number.
+    /// The machine that `client` claims to be: by MAC, else by UUID (in either byte order, since
+    /// firmware disagrees), else by serial number, else as what it was found out to be otherwise.
     pub fn find(&self, client: &ClientIdentity) -> Option<(MachineId, &Machine)> {
         let (id, _) = self.recognise(client)?;
         Some((id, self.machines.get(id.0 as usize)?))
@@ -181,7 +181,7 @@ impl Machines {
         let by_serial =
             || Some((*self.by_serial.get(client.serial.as_ref()?.as_str())?, MachineRule::Serial));
         let known = client.machine.map(|id| (id, MachineRule::Known));
-        known.or_else(by_mac).or_else(by_uuid).or_else(by_serial)
+        by_mac().or_else(by_uuid).or_else(by_serial).or(known)
     }
 
     /// The machine that sent a DHCP message: as [`Machines::find`], else by its client identifier,
@@ -225,9 +225,16 @@ impl Machines {
         .find_map(|place| self.by_attachment.get(&place).copied())
     }
 
-    /// Whether a machine may be one that only its address tells from others, once DHCP is over.
-    pub fn needs_address(&self) -> bool {
-        !self.by_client_id.is_empty() || !self.by_attachment.is_empty()
+    /// The machine that has its fixed address from DHCP, where only DHCP tells what it is known by:
+    /// a client identifier, or its place.
+    pub fn find_by_address(&self, address: IpAddr) -> Option<MachineId> {
+        if self.by_client_id.is_empty() && self.by_attachment.is_empty() {
+            return None;
+        }
+        match address.to_canonical() {
+            IpAddr::V4(address) => self.reserved(address),
+            IpAddr::V6(_) => None,
+        }
     }
 
     /// The machine whose fixed address this is.

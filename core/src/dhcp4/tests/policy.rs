@@ -87,7 +87,7 @@ fn conditions() {
     for (condition, matches) in [
         (Condition::All(vec![]), true),
         (Condition::Any(vec![]), false),
-        (Condition::Not(std::boxed::Box::new(Condition::All(vec![]))), false),
+        (Condition::Not(Box::new(Condition::All(vec![]))), false),
         (vendor(b"PXEClient"), true),
         (vendor(b"PXEClients"), false),
         (option(60, exactly(b"PXEClient")), false),
