@@ -260,3 +260,38 @@ impl ForeignState {
         }
     }
 }
+
+/// What the servers themselves wrote for the same five machines: with a name, with an identifier
+/// that repeats the address, with one full of odd bytes, one that gave its address back, one that
+/// declined it; then the first once more, under another name.
+#[test]
+fn files_of_real_servers_are_read() {
+    let machine = |number: u8| Some(MacAddr([0x52, 0x54, 0, 0, 0, number]));
+    let odd = b"\xff\x00\"quo\\te;{}#\x80\xfe";
+    for (format, text, first, tells_declined) in [
+        (Format::Isc, include_str!("samples/dhcpd.leases"), "10.77.0.100", true),
+        (Format::Kea, include_str!("samples/kea-leases4.csv"), "10.77.0.100", true),
+        (Format::Dnsmasq, include_str!("samples/dnsmasq.leases"), "10.77.0.109", false),
+    ] {
+        let reading = read(format, text);
+        assert_eq!(skipped(&reading), [], "{format:?}");
+        let first = address(first).to_bits();
+        let lease = |number: u32| reading.leases.get(&Ipv4Addr::from_bits(first + number - 1));
+        let is_bound = |number| {
+            lease(number).is_some_and(|lease| matches!(lease.state, ForeignState::Bound { .. }))
+        };
+        assert!(is_bound(1) && is_bound(2) && is_bound(3), "{format:?}: {reading:?}");
+        let [one, two, three] = [1, 2, 3].map(|number| lease(number).expect("it is bound"));
+        assert_eq!((one.mac, one.hostname.as_str()), (machine(1), "n17-new"), "{format:?}");
+        assert_eq!((two.mac, two.hostname.as_str()), (machine(2), "with-id"), "{format:?}");
+        assert_eq!(two.client_id, [1, 0x52, 0x54, 0, 0, 0, 2], "{format:?}");
+        assert_eq!((three.mac, &three.client_id[..]), (machine(3), &odd[..]), "{format:?}");
+        // Kea deletes what is given back, dnsmasq forgets that and what is declined.
+        let former = lease(4).map(|lease| lease.state);
+        assert!(former.is_none_or(|state| matches!(state, ForeignState::Former { .. })));
+        assert_eq!(former.is_some(), format == Format::Isc, "{format:?}");
+        let declined = lease(5).map(|lease| lease.state);
+        assert!(declined.is_none_or(|state| matches!(state, ForeignState::Declined { .. })));
+        assert_eq!(declined.is_some(), tells_declined, "{format:?}");
+    }
+}
