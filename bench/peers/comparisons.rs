@@ -155,6 +155,12 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         contest: |_| dhcp::contest_of_rates(),
     },
     Comparison {
+        name: "dhcp-endurance",
+        is_long: true,
+        about: "ten minutes of perfdhcp at 80 % of the highest rate held, 10,000 clients",
+        contest: |_| dhcp::contest_of_endurance(),
+    },
+    Comparison {
         name: "dhcp-leases",
         is_long: false,
         about: "DHCP with 1,000,000 leases beside 10,000",

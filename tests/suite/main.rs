@@ -14,6 +14,7 @@ mod kept;
 mod leases;
 mod lifecycle;
 mod links;
+mod perfdhcp;
 mod relays;
 mod sim;
 mod site;
