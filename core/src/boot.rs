@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 use core::net::Ipv4Addr;
 
-use crate::digits;
+use crate::digits::{self, WriteAscii};
 use crate::document::BaseUrl;
 use crate::identity::{ClientIdentity, Firmware};
 use crate::node::NodePrefix;
@@ -255,7 +255,7 @@ pub struct ConfigName(pub NodePrefix);
 
 impl ConfigName {
     /// Writes the name as its `Display` does.
-    pub(crate) fn write_to(&self, out: &mut impl Write) -> fmt::Result {
+    pub(crate) fn write_to(&self, out: &mut impl WriteAscii) -> fmt::Result {
         out.write_str("pxelinux.cfg/01-")?;
         digits::write_octets(out, self.0.mac.0, b'-')
     }
@@ -302,9 +302,15 @@ impl Default for BootFile {
 
 impl Write for BootFile {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write_ascii(text.as_bytes())
+    }
+}
+
+impl WriteAscii for BootFile {
+    fn write_ascii(&mut self, text: &[u8]) -> fmt::Result {
         let start = usize::from(self.len);
         let end = start + text.len();
-        self.bytes.get_mut(start..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.bytes.get_mut(start..end).ok_or(fmt::Error)?.copy_from_slice(text);
         self.len = u8::try_from(end).map_err(|_| fmt::Error)?;
         Ok(())
     }

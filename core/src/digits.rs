@@ -4,22 +4,33 @@
 use core::fmt;
 use core::net::Ipv4Addr;
 
+/// Where numbers go.
+pub(crate) trait WriteAscii: fmt::Write {
+    /// Writes text that is ASCII. Whoever keeps bytes need not have it proven.
+    fn write_ascii(&mut self, text: &[u8]) -> fmt::Result {
+        // Only ASCII ever gets in, so the conversion cannot fail.
+        self.write_str(core::str::from_utf8(text).unwrap_or_default())
+    }
+}
+
+impl WriteAscii for fmt::Formatter<'_> {}
+
 /// Writes `bytes` in lower-case hexadecimal, without anything between them.
-pub(crate) fn write_hex(out: &mut impl fmt::Write, bytes: &[u8]) -> fmt::Result {
+pub(crate) fn write_hex(out: &mut impl WriteAscii, bytes: &[u8]) -> fmt::Result {
     // Ends: each round takes a byte or more off `bytes`.
     for chunk in bytes.chunks(HEX_CHUNK) {
         let mut text = [0; 2 * HEX_CHUNK];
         for (pair, byte) in text.chunks_exact_mut(2).zip(chunk) {
             pair.copy_from_slice(&hex(*byte));
         }
-        out.write_str(ascii(&text[..2 * chunk.len()]))?;
+        out.write_ascii(&text[..2 * chunk.len()])?;
     }
     Ok(())
 }
 
 /// Writes six octets in lower-case hexadecimal with `separator` between them.
 pub(crate) fn write_octets(
-    out: &mut impl fmt::Write,
+    out: &mut impl WriteAscii,
     octets: [u8; 6],
     separator: u8,
 ) -> fmt::Result {
@@ -27,18 +38,18 @@ pub(crate) fn write_octets(
     for (place, octet) in text.chunks_mut(3).zip(octets) {
         place[..2].copy_from_slice(&hex(octet));
     }
-    out.write_str(ascii(&text))
+    out.write_ascii(&text)
 }
 
 /// Writes `number` in decimal.
-pub(crate) fn write_decimal(out: &mut impl fmt::Write, number: u16) -> fmt::Result {
+pub(crate) fn write_decimal(out: &mut impl WriteAscii, number: u16) -> fmt::Result {
     let mut text = [0; 5];
     let start = put_decimal(&mut text, number);
-    out.write_str(ascii(&text[start..]))
+    out.write_ascii(&text[start..])
 }
 
 /// Writes `address` in dotted decimal.
-pub(crate) fn write_address(out: &mut impl fmt::Write, address: Ipv4Addr) -> fmt::Result {
+pub(crate) fn write_address(out: &mut impl WriteAscii, address: Ipv4Addr) -> fmt::Result {
     let mut text = [b'.'; 15];
     let mut start = text.len();
     for (at, octet) in address.octets().into_iter().enumerate().rev() {
@@ -46,7 +57,7 @@ pub(crate) fn write_address(out: &mut impl fmt::Write, address: Ipv4Addr) -> fmt
         // The dot before it is there already.
         start -= usize::from(at > 0);
     }
-    out.write_str(ascii(&text[start..]))
+    out.write_ascii(&text[start..])
 }
 
 /// Writes `number` at the end of `text` and tells where it starts.
@@ -68,11 +79,6 @@ fn hex(byte: u8) -> [u8; 2] {
     [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xf)]]
 }
 
-fn ascii(text: &[u8]) -> &str {
-    // Only ASCII ever gets in, so the conversion cannot fail.
-    core::str::from_utf8(text).unwrap_or_default()
-}
-
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Bytes written at once: a UUID.
@@ -83,6 +89,8 @@ mod tests {
     use std::string::String;
 
     use super::*;
+
+    impl WriteAscii for String {}
 
     fn written(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
         let mut text = String::new();

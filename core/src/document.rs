@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::net::Ipv4Addr;
 
-use crate::digits;
+use crate::digits::{self, WriteAscii};
 use crate::identity::ClientIdentity;
 use crate::node::{HyphenMac, NodePrefix};
 use crate::view::{ProfileId, View};
@@ -246,7 +246,7 @@ pub struct BaseUrl {
 
 impl BaseUrl {
     /// Writes the URL as its `Display` does.
-    pub(crate) fn write_to(self, out: &mut impl Write) -> fmt::Result {
+    pub(crate) fn write_to(self, out: &mut impl WriteAscii) -> fmt::Result {
         out.write_str("http://")?;
         digits::write_address(out, self.server)?;
         if self.port != 80 {

@@ -5,10 +5,10 @@
 //! `autoexec.ipxe`, shim's second stage) carries the machine's name as well, on any shard and
 //! without a shared table. Behind the prefix lies the same tree of files as without.
 
-use core::fmt::{self, Write};
+use core::fmt;
 use core::str::FromStr;
 
-use crate::digits;
+use crate::digits::{self, WriteAscii};
 use crate::identity::ClientIdentity;
 use crate::mac::MacAddr;
 use crate::wire::pxe::{ArchType, Uuid};
@@ -50,7 +50,7 @@ impl NodePrefix {
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn write_to(&self, out: &mut impl Write) -> fmt::Result {
+    pub(crate) fn write_to(&self, out: &mut impl WriteAscii) -> fmt::Result {
         out.write_str("node/")?;
         digits::write_octets(out, self.mac.0, b'-')?;
         if let Some(arch) = self.arch {

@@ -8,6 +8,7 @@ use super::request::Kind;
 use super::sheet::Sheet;
 use super::trace::{Level, Recorder};
 use crate::view::OptionValue;
+use crate::wire::dhcp4::CodeSet;
 use crate::wire::dhcp4_options::code;
 
 impl Reply<'_> {
@@ -34,16 +35,34 @@ impl Reply<'_> {
         if !always.is_empty() {
             always.iter().for_each(|code| self.put_one(sheet, code));
         }
-        let said = self.policy.codes();
-        for code in self.request.options.parameter_list.iter() {
-            if said.contains(code) || is_built_in(code) {
-                self.put_one(sheet, code);
-            }
+        let mut wanted = self.said_if_asked().common(&self.asked);
+        let mut asked = self.request.options.parameter_list.iter();
+        // Ends: each round takes the next code that is wanted, until none is.
+        while !wanted.is_empty()
+            && let Some(code) = asked.find(|code| wanted.remove(*code))
+        {
+            self.put_one(sheet, code);
         }
         // BOOTP has no way to ask, so its clients are told what fits.
         if self.request.kind == Kind::Bootp {
             BUILT_IN.into_iter().for_each(|code| self.put_one(sheet, code));
         }
+    }
+
+    /// The codes under which there is something to say to a client that asks.
+    fn said_if_asked(&self) -> CodeSet {
+        let network = self.network;
+        let mut codes = self.policy.codes();
+        let built_in = [
+            (code::HOST_NAME, self.machine.is_some_and(|machine| machine.hostname.is_some())),
+            (code::DOMAIN_NAME, network.domain.is_some()),
+            (code::NTP_SERVER, !network.ntp.is_empty()),
+            (code::BROADCAST_ADDRESS, network.subnet.prefix_len < 31),
+        ];
+        for (code, _) in built_in.into_iter().filter(|(_, is_said)| *is_said) {
+            codes.insert(code);
+        }
+        codes
     }
 
     /// Option 81, for who sent it.
@@ -56,9 +75,6 @@ impl Reply<'_> {
     }
 
     fn put_one(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>, code: u8) {
-        if sheet.has(code) {
-            return;
-        }
         match self.policy.option(code) {
             Some((level, value)) => self.put_configured(sheet, level, value),
             None => self.put_built_in(sheet, code),
@@ -133,10 +149,6 @@ impl Reply<'_> {
         let (_, value) = self.policy.replacement(code::BOOT_FILE_NAME).filter(|_| configures)?;
         (value.bytes.len() < FILE_BYTES).then_some(&*value.bytes)
     }
-}
-
-fn is_built_in(code: u8) -> bool {
-    BUILT_IN.contains(&code)
 }
 
 /// Options with configuration keys of their own that a client gets if it asks.

@@ -283,8 +283,8 @@ impl Desk {
         let other_archs = Archs::of(request.options).iter().skip(1);
         let http = request.loads_by_http();
         let client = ClientIdentity { machine: machine.map(|(id, _)| id), ..request.client };
-        let plan = boot::plan(view, network.server, &client, other_archs, http);
-        let plan = proxy::chosen_from_menu(request, view, plan);
+        let mut plan = boot::plan(view, network.server, &client, other_archs, http);
+        proxy::choose_from_menu(request, view, &mut plan);
         let answer = lent.unwrap_or_else(|| proxy::decide(request, &plan));
         recorder.note(|| Decision::Boot(plan));
         let quirk_client = request.quirk_client(plan.arch);

@@ -5,15 +5,35 @@ use crate::identity::{ClientIdentity, Firmware};
 use crate::mac::MacAddr;
 use crate::wire::dhcp4::Header;
 use crate::wire::dhcp4_options::{ArchList, Options, code};
-use crate::wire::pxe::{ArchType, ClassDetail, VendorClass};
+use crate::wire::pxe::{ArchType, ClassDetail, Uuid, VendorClass};
 
-/// The sender of `header` and `options`, and what tells which program it is.
-pub(super) fn identify(header: &Header, options: &Options<'_>) -> (ClientIdentity, ClientRule) {
-    let mac = header.mac().filter(|mac| mac.is_unicast());
-    let arch = Archs::of(options).iter().next();
-    let (firmware, by) = firmware(mac, arch, options);
-    let uuid = options.machine_id.and_then(|id| id.uuid());
-    (ClientIdentity { mac, uuid, arch, firmware, ..ClientIdentity::default() }, by)
+/// What a message tells of its sender.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sender {
+    mac: Option<MacAddr>,
+    uuid: Option<Uuid>,
+    arch: Option<ArchType>,
+    firmware: Firmware,
+    /// What tells which program it is.
+    pub(super) by: ClientRule,
+}
+
+impl Sender {
+    /// The sender of `header` and `options`.
+    pub(super) fn of(header: &Header, options: &Options<'_>) -> Self {
+        let mac = header.mac().filter(|mac| mac.is_unicast());
+        let arch = Archs::of(options).iter().next();
+        let (firmware, by) = firmware(mac, arch, options);
+        let uuid = options.machine_id.and_then(|id| id.uuid());
+        Self { mac, uuid, arch, firmware, by }
+    }
+
+    /// The same with room for what other protocols tell.
+    #[inline]
+    pub(super) fn identity(&self) -> ClientIdentity {
+        let Self { mac, uuid, arch, firmware, by: _ } = *self;
+        ClientIdentity { mac, uuid, arch, firmware, ..ClientIdentity::default() }
+    }
 }
 
 /// The program that speaks. The order matters: iPXE also calls itself a PXE client, and so does a

@@ -63,6 +63,7 @@ pub(super) struct Policy<'v> {
 
 impl<'v> Policy<'v> {
     /// For a client that has or is given `address`.
+    #[inline]
     pub(super) fn new(
         view: &'v View,
         network: &'v Network,
@@ -70,10 +71,17 @@ impl<'v> Policy<'v> {
         classes: ClassSet,
         address: Option<Ipv4Addr>,
     ) -> Self {
-        let pool = address.and_then(|address| network.pool_of(address));
+        // Most networks have plain pools.
+        let pool = match network.terms.is_empty() {
+            true => None,
+            false => address.and_then(|address| network.pool_of(address)),
+        };
         let terms = pool.and_then(|pool| network.terms_of(pool));
         let [codes, always, replaced] = [CodeSet::EMPTY; 3];
         let mut policy = Self { view, network, machine, classes, terms, codes, always, replaced };
+        if policy.is_plain() && network.options.is_empty() && view.options.is_empty() {
+            return policy;
+        }
         for (_, set) in policy.sets().filter(|(_, set)| !set.is_empty()) {
             policy.codes.extend(&set.codes());
             policy.always.extend(&set.always());
@@ -82,22 +90,32 @@ impl<'v> Policy<'v> {
         policy
     }
 
+    /// Whether nothing nearer to the client than its network can say anything.
+    fn is_plain(&self) -> bool {
+        self.machine.is_none() && self.classes == ClassSet::EMPTY && self.terms.is_none()
+    }
+
     /// How long the address is lent to a client that wishes `wish_s` seconds (option 51).
     pub(super) fn lease(&self, wish_s: Option<u32>) -> Duration {
+        let wish = wish_s.map(|seconds| Duration::from_secs(seconds.into()));
+        if self.is_plain() {
+            return self.network.lease.grant(wish);
+        }
         let mut terms = self.machine.map_or(LeaseTerms::default(), |machine| machine.lease);
         for class in self.classes.iter().filter_map(|id| self.view.classes.find(id)) {
             terms = terms.or(class.lease);
         }
         let pool = self.terms.map_or(LeaseTerms::default(), |terms| terms.lease);
-        let wish = wish_s.map(|seconds| Duration::from_secs(seconds.into()));
         terms.or(pool).or(self.network.lease).grant(wish)
     }
 
     /// The option `code`, as the nearest level has it.
+    #[inline]
     pub(super) fn option(&self, code: u8) -> Option<(Level, &'v OptionValue)> {
-        if !self.codes.contains(code) {
-            return None;
-        }
+        if self.codes.contains(code) { self.find(code) } else { None }
+    }
+
+    fn find(&self, code: u8) -> Option<(Level, &'v OptionValue)> {
         // What has a key of its own is said by the machine or the network.
         let named = match code {
             code::HOST_NAME if self.machine.is_some_and(|machine| machine.hostname.is_some()) => {

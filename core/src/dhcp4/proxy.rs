@@ -45,15 +45,14 @@ fn check_boot_item(request: &Request<'_>, network: &Network, view: &View) -> Res
     if ours && wants_file { Ok(()) } else { Err(Discard::NotForServer) }
 }
 
-/// The file that the person at the machine chose from a menu, in the place of the plan's own.
-pub(super) fn chosen_from_menu(request: &Request<'_>, view: &View, plan: Plan) -> Plan {
-    let Some(menu) = view.menu.as_ref().filter(|_| request.asks_boot_server()) else { return plan };
+/// Puts the file that the person at the machine chose from a menu in the place of the plan's own.
+pub(super) fn choose_from_menu(request: &Request<'_>, view: &View, plan: &mut Plan) {
+    let Some(menu) = view.menu.as_ref().filter(|_| request.asks_boot_server()) else { return };
     let service = request.boot_item().and_then(|item| menu.service(item.kind));
-    let Some(BootTarget::File(name)) = service.map(|service| &service.target) else { return plan };
+    let Some(BootTarget::File(name)) = service.map(|service| &service.target) else { return };
     let mut file = BootFile::default();
-    match core::fmt::Write::write_str(&mut file, name) {
-        Ok(()) => Plan { boot: Boot::File { file, program: None }, ..plan },
-        Err(_) => plan,
+    if core::fmt::Write::write_str(&mut file, name).is_ok() {
+        plan.boot = Boot::File { file, program: None };
     }
 }
 

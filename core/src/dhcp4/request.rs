@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use super::identify::identify;
+use super::identify::Sender;
 use super::trace::{ClientRule, Decision, NetworkRule, Recorder};
 use crate::engine::{Datagram, Discard, InterfaceId, SocketId};
 use crate::identity::{ClientIdentity, Firmware};
@@ -135,9 +135,17 @@ impl<'a> Request<'a> {
             true => Kind::Bootp,
             false => options.message_type.and_then(Kind::of).ok_or(Discard::NotForServer)?,
         };
-        let (client, client_by) = identify(header, options);
-        let len = payload.len();
-        Ok(Self { header, options, message, kind, client, client_by, received, len })
+        let sender = Sender::of(header, options);
+        Ok(Self {
+            header,
+            options,
+            message,
+            kind,
+            client: sender.identity(),
+            client_by: sender.by,
+            received,
+            len: payload.len(),
+        })
     }
 
     /// The network of the client: by the relay's choice of link (RFC 3527), the client's choice
@@ -266,6 +274,9 @@ impl<'a> Request<'a> {
 
     /// The machine that the site knows the client for.
     pub(super) fn machine<'v>(&self, view: &'v View) -> Option<(MachineId, &'v Machine)> {
+        if view.machines.is_empty() {
+            return None;
+        }
         view.machines.find_by_dhcp(&self.client, &self.machine_keys())
     }
 

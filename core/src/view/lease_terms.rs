@@ -45,6 +45,9 @@ impl LeaseTerms {
     /// What a client gets that wishes `wish` (option 51).
     pub fn grant(self, wish: Option<Duration>) -> Duration {
         let lease = self.lease.unwrap_or(LEASE_DEFAULT);
+        if self.min.is_none() && self.max.is_none() {
+            return lease;
+        }
         let min = self.min.unwrap_or(lease).min(lease);
         let max = self.max.unwrap_or(lease).max(lease);
         wish.unwrap_or(lease).clamp(min, max)

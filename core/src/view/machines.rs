@@ -172,6 +172,9 @@ impl Machines {
 
     #[inline]
     fn recognise(&self, client: &ClientIdentity) -> Option<(MachineId, MachineRule)> {
+        if self.machines.is_empty() {
+            return None;
+        }
         let by_mac = || Some((*self.by_mac.get(&client.mac?)?, MachineRule::Mac));
         let by_uuid = || {
             let uuid = client.uuid?;

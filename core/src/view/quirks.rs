@@ -80,12 +80,11 @@ impl QuirkRule {
                 }))
     }
 
-    /// Whether the rule is about nothing but the program that speaks.
+    /// Whether the rule is about nothing but the program that speaks, and whether that is of UEFI.
     fn is_by_firmware_alone(&self) -> bool {
-        let Self { firmware, archs, uefi, vendor_class, user_class, mac_prefixes } = self;
+        let Self { firmware, archs, uefi: _, vendor_class, user_class, mac_prefixes } = self;
         !firmware.is_empty()
             && archs.is_empty()
-            && uefi.is_none()
             && vendor_class.is_none()
             && user_class.is_none()
             && mac_prefixes.is_empty()
@@ -202,13 +201,14 @@ impl core::fmt::Debug for Effects {
 
 /// All quirks of a site.
 ///
-/// Those that are about a kind of firmware alone cost nothing at a message, however many they are:
+/// Those that are about a kind of firmware alone, of UEFI or not, cost nothing at a message, however many they are:
 /// their effects are added up beforehand.
 #[derive(Clone, Debug)]
 pub struct Quirks {
     list: Vec<Quirk>,
-    /// Effects by the program that speaks.
-    plain: [Effects; Firmware::ALL.len()],
+    /// Effects by the program that speaks, where its architecture is not one of UEFI and where it
+    /// is.
+    plain: [[Effects; 2]; Firmware::ALL.len()],
     /// Positions in `list` of quirks that take a closer look.
     closer: [Vec<u16>; Firmware::ALL.len()],
 }
@@ -223,7 +223,7 @@ impl Default for Quirks {
 impl Quirks {
     /// The quirks of `list`, in any order.
     pub fn new(list: Vec<Quirk>) -> Self {
-        let mut plain = [Effects::NONE; Firmware::ALL.len()];
+        let mut plain = [[Effects::NONE; 2]; Firmware::ALL.len()];
         let mut closer = [const { Vec::new() }; Firmware::ALL.len()];
         for (at, quirk) in list.iter().enumerate() {
             let concerns = |firmware| {
@@ -231,10 +231,14 @@ impl Quirks {
             };
             for firmware in Firmware::ALL.into_iter().filter(|firmware| concerns(*firmware)) {
                 let place = firmware as usize;
-                if quirk.rule.is_by_firmware_alone() {
-                    plain[place] = plain[place].and(quirk.effects);
-                } else {
+                if !quirk.rule.is_by_firmware_alone() {
                     closer[place].push(u16::try_from(at).unwrap_or(u16::MAX));
+                    continue;
+                }
+                for (is_uefi, plain) in [false, true].into_iter().zip(&mut plain[place]) {
+                    if quirk.rule.uefi.is_none_or(|uefi| uefi == is_uefi) {
+                        *plain = plain.and(quirk.effects);
+                    }
                 }
             }
         }
@@ -244,7 +248,8 @@ impl Quirks {
     /// What is done differently for `client`.
     pub fn effects(&self, client: &QuirkClient<'_>) -> Effects {
         let place = client.firmware as usize;
-        let mut effects = self.plain[place];
+        let is_uefi = client.arch.is_some_and(ArchType::is_uefi);
+        let mut effects = self.plain[place][usize::from(is_uefi)];
         for at in &self.closer[place] {
             if let Some(quirk) = self.list.get(usize::from(*at)).filter(|q| q.rule.matches(client))
             {

@@ -25,6 +25,25 @@ impl CodeSet {
         new
     }
 
+    /// Takes `code` out; whether it was in.
+    pub fn remove(&mut self, code: u8) -> bool {
+        let (word, bit) = Self::place(code);
+        let Some(word) = self.0.get_mut(word) else { return false };
+        let was_in = *word & bit != 0;
+        *word &= !bit;
+        was_in
+    }
+
+    /// What both sets have.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Self {
+        let mut both = *self;
+        for (word, other) in both.0.iter_mut().zip(other.0) {
+            *word &= other;
+        }
+        both
+    }
+
     /// Adds all members of `other`.
     pub fn extend(&mut self, other: &Self) {
         for (word, more) in self.0.iter_mut().zip(other.0) {
@@ -39,7 +58,8 @@ impl CodeSet {
 
     /// Whether nothing is in the set.
     pub const fn is_empty(&self) -> bool {
-        matches!(self.0, [0, 0, 0, 0])
+        let [a, b, c, d] = self.0;
+        a | b | c | d == 0
     }
 
     /// The members in ascending order.

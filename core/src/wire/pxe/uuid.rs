@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use crate::digits;
+use crate::digits::{self, WriteAscii};
 use crate::wire::ParseError;
 
 /// A UUID in the byte order in which it is printed.
@@ -26,7 +26,7 @@ impl Uuid {
     }
 
     /// Writes it as its `Display` does.
-    pub(crate) fn write_to(self, out: &mut impl fmt::Write) -> fmt::Result {
+    pub(crate) fn write_to(self, out: &mut impl WriteAscii) -> fmt::Result {
         let [a, b, c, d, rest @ ..] = self.0;
         let [e, f, g, h, i, j, last @ ..] = rest;
         digits::write_hex(out, &[a, b, c, d])?;
