@@ -7,7 +7,7 @@ use crate::digits::{self, WriteAscii};
 use crate::document::BaseUrl;
 use crate::identity::{ClientIdentity, Firmware};
 use crate::node::NodePrefix;
-use crate::view::{Loader, Profile, View};
+use crate::view::{Loader, ProfileId, View};
 use crate::wire::pxe::ArchType;
 
 /// What a machine is told to load.
@@ -92,43 +92,58 @@ fn plan_for(view: &View, server: Ipv4Addr, client: &ClientIdentity, http: bool) 
             site.boot_program(client)
         }
         Firmware::RaspberryPi => match choose(view, client) {
-            Choice::Profile(_) | Choice::NeedsFacts => Boot::Tree,
             Choice::Nobody => Boot::Nothing,
+            Choice::Machine(_) | Choice::Rule(_) | Choice::NeedsFacts(_) | Choice::NeedsSerial => {
+                Boot::Tree
+            }
         },
         Firmware::UBoot => match choose(view, client) {
-            Choice::Profile(_) if prefix.is_some() => Boot::Config,
-            Choice::Profile(_) | Choice::NeedsFacts | Choice::Nobody => Boot::Nothing,
+            Choice::Machine(_) | Choice::Rule(_) if prefix.is_some() => Boot::Config,
+            Choice::Machine(_)
+            | Choice::Rule(_)
+            | Choice::NeedsFacts(_)
+            | Choice::NeedsSerial
+            | Choice::Nobody => Boot::Nothing,
         },
     };
     Plan { boot, arch: client.arch, prefix }
 }
 
 /// Which profile is for a client, as far as it can be known before iPXE runs.
-enum Choice<'v> {
-    Profile(&'v Profile),
-    NeedsFacts,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The machine's own.
+    Machine(ProfileId),
+    /// The first whose rule fits.
+    Rule(ProfileId),
+    /// Perhaps this one: only iPXE can report what its rule looks at.
+    NeedsFacts(ProfileId),
+    /// Only iPXE can report the serial number, which may name a machine with a profile of its own.
+    NeedsSerial,
+    /// None.
     Nobody,
 }
 
-fn choose<'v>(view: &'v View, client: &ClientIdentity) -> Choice<'v> {
+/// Which profile is for `client`.
+pub(crate) fn choose(view: &View, client: &ClientIdentity) -> Choice {
     match view.machines.find(client) {
         Some((_, machine)) => {
-            if let Some(profile) = machine.profile.and_then(|id| view.profile(id)) {
-                return Choice::Profile(profile);
+            if let Some(id) = machine.profile.filter(|id| view.profile(*id).is_some()) {
+                return Choice::Machine(id);
             }
         }
         // Its serial number may name a machine that has a profile of its own.
         None if view.machines.needs_serial() && client.serial.is_none() => {
-            return Choice::NeedsFacts;
+            return Choice::NeedsSerial;
         }
         None => {}
     }
-    for profile in &view.profiles {
+    for (id, profile) in (0..=u16::MAX).map(ProfileId).zip(&view.profiles) {
         if profile.rule.matches(client) {
-            return Choice::Profile(profile);
+            return Choice::Rule(id);
         }
         if profile.rule.needs_facts() && profile.rule.may_match(client) {
-            return Choice::NeedsFacts;
+            return Choice::NeedsFacts(id);
         }
     }
     Choice::Nobody
@@ -145,8 +160,10 @@ struct Site<'v> {
 impl Site<'_> {
     fn boot_program(&self, client: &ClientIdentity) -> Boot {
         let loader = match choose(self.view, client) {
-            Choice::Profile(profile) => profile.loader,
-            Choice::NeedsFacts => Loader::Ipxe,
+            Choice::Machine(id) | Choice::Rule(id) => {
+                self.view.profile(id).map_or(Loader::Ipxe, |profile| profile.loader)
+            }
+            Choice::NeedsFacts(_) | Choice::NeedsSerial => Loader::Ipxe,
             Choice::Nobody => return Boot::Nothing,
         };
         let arch = client.arch.map(ArchBase::of);

@@ -1,12 +1,13 @@
 //! Options that the configuration has for a client, in the client's order.
 
+use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
 use super::names::{self, FQDN_BYTES_MAX, is_host_name};
 use super::reply::{Form, Reply};
 use super::request::Kind;
 use super::sheet::Sheet;
-use super::trace::{Level, Recorder};
+use super::trace::{LeftOutRule, Level, Recorder};
 use crate::view::OptionValue;
 use crate::wire::dhcp4::CodeSet;
 use crate::wire::dhcp4_options::code;
@@ -27,7 +28,7 @@ impl Reply<'_> {
     /// Writes what the client needs for its network, then what it is to have unasked, then what it
     /// asks for in its order (RFC 2132 §9.8). What does not fit any more is left out, which is
     /// what the client wants least.
-    pub(super) fn put_network(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>) {
+    pub(super) fn put_network<R: Recorder>(&self, sheet: &mut Sheet<'_, '_, '_, R>) {
         self.put_one(sheet, code::ROUTER);
         self.put_one(sheet, code::DOMAIN_NAME_SERVER);
         self.put_fqdn(sheet);
@@ -46,6 +47,35 @@ impl Reply<'_> {
         // BOOTP has no way to ask, so its clients are told what fits.
         if self.request.kind == Kind::Bootp {
             BUILT_IN.into_iter().for_each(|code| self.put_one(sheet, code));
+        }
+        if R::TAKES_NOTES {
+            self.note_left_out(sheet);
+        }
+    }
+
+    /// Takes note of what the configuration has for the client and the client is not told. What
+    /// there was no room for is noted already.
+    fn note_left_out(&self, sheet: &mut Sheet<'_, '_, '_, impl Recorder>) {
+        let (said, always) = (self.policy.codes(), self.policy.always());
+        for code in said.iter().filter(|code| !sheet.has(*code)).collect::<Vec<_>>() {
+            let Some((level, value)) = self.policy.option(code) else { continue };
+            if BOOT.contains(&code) && (self.plan.boots() || value.replaces) {
+                sheet.note_left_out(level, code, LeftOutRule::OwnInstead);
+            } else if !self.asked.contains(code) && !always.contains(code) {
+                sheet.note_left_out(level, code, LeftOutRule::NotAsked);
+            }
+        }
+        let hostname = self.machine.is_some_and(|machine| machine.hostname.is_some());
+        let keys = [
+            (code::HOST_NAME, Level::Machine, hostname),
+            (code::DOMAIN_NAME, Level::Network, self.network.domain.is_some()),
+            (code::NTP_SERVER, Level::Network, !self.network.ntp.is_empty()),
+        ];
+        for (code, level, is_configured) in keys {
+            let tried = self.asked.contains(code) || self.request.kind == Kind::Bootp;
+            if is_configured && !tried && self.policy.option(code).is_none() {
+                sheet.note_left_out(level, code, LeftOutRule::NotAsked);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use super::reply::{self, Form, Reply, Times};
 use super::request::{Kind, Request};
 use super::route::{self, Directed, Way};
 use super::server::Dhcp4Config;
-use super::trace::{ClientRule, Decision, Recorder, Unrecorded};
+use super::trace::{ClientRule, Decision, NetworkRule, Recorder, Unrecorded};
 use crate::binding::{Binding, BindingState, ClientId};
 use crate::boot::{self, Boot, Plan};
 use crate::engine::{Discard, Origin, Route, Transmit};
@@ -228,14 +228,6 @@ impl Desk {
         let mut network = place.network;
         let machine = request.machine(view);
         let classes = policy::classes_of(request, view, machine.is_some());
-        if R::TAKES_NOTES {
-            if let Some((machine, by)) = request.machine_by(view) {
-                recorder.note(|| Decision::Machine { machine, by });
-            }
-            for class in classes.iter() {
-                recorder.note(|| Decision::Class(class));
-            }
-        }
         let is_proxy = request.asks_boot_server() || network.mode == DhcpMode::Proxy;
         let lent = if is_proxy {
             if stored.is_some() {
@@ -250,6 +242,10 @@ impl Desk {
                 None => {
                     let (chosen, answer) =
                         decide_on_link(&mut self.leases, &claim, place, request, recorder);
+                    if chosen.subnet != network.subnet {
+                        let (subnet, by) = (chosen.subnet, NetworkRule::SharedLink);
+                        recorder.note(|| Decision::Network { subnet, by });
+                    }
                     network = chosen;
                     answer
                 }
@@ -286,7 +282,10 @@ impl Desk {
         let mut plan = boot::plan(view, network.server, &client, other_archs, http);
         proxy::choose_from_menu(request, view, &mut plan);
         let answer = lent.unwrap_or_else(|| proxy::decide(request, &plan));
-        recorder.note(|| Decision::Boot(plan));
+        recorder.note(|| {
+            let client = ClientIdentity { arch: plan.arch, ..client };
+            Decision::Boot { plan, by: boot::choose(view, &client) }
+        });
         let quirk_client = request.quirk_client(plan.arch);
         let effects = view.quirks.effects(&quirk_client);
         if R::TAKES_NOTES {

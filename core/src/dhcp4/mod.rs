@@ -29,8 +29,8 @@ mod trace;
 pub use lease::{ClientKey, Lease, LeaseState};
 pub use server::{Dhcp4Config, Dhcp4Server};
 pub use trace::{
-    AddressRule, AnswerRule, ClientRule, Decision, Explanation, Level, NetworkRule, Outcome,
-    RouteRule,
+    AddressRule, AnswerRule, ClientRule, Decision, Explanation, LeftOutRule, Level, NetworkRule,
+    Outcome, RouteRule,
 };
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::desk::{Desk, Verdict};
-use super::lease::{Lease, Storing};
+use super::lease::{ClientKey, Lease, Storing};
 use super::pending::{Parked, Pending, RepeatKey, Urgency};
 use super::policy;
 use super::proxy;
@@ -84,6 +84,12 @@ impl Dhcp4Server {
     /// All addresses of which something is known.
     pub fn leases(&self) -> impl Iterator<Item = &Lease> {
         self.desk.leases.iter()
+    }
+
+    /// How a client is known that has no Ethernet address, by its client identifier or other
+    /// hardware address.
+    pub fn key_of(&self, identifier: &[u8]) -> ClientKey {
+        self.desk.leases.key_of(identifier)
     }
 
     fn handle_datagram(
@@ -347,6 +353,7 @@ fn admit(
         Decision::Client { firmware, arch, by }
     });
     let network = request.network(view, recorder)?;
+    note_client(request, view, recorder);
     if desk.client_key(request).is_none() {
         return Err(Discard::Malformed);
     }
@@ -362,6 +369,20 @@ fn admit(
         Kind::Request | Kind::Decline | Kind::Release | Kind::Inform | Kind::Bootp => {
             Ok(Admitted::Waits(Urgency::First))
         }
+    }
+}
+
+/// Takes note of what the site knows of the client.
+fn note_client<R: Recorder>(request: &Request<'_>, view: &View, recorder: &mut R) {
+    if !R::TAKES_NOTES {
+        return;
+    }
+    let machine = request.machine_by(view);
+    if let Some((machine, by)) = machine {
+        recorder.note(|| Decision::Machine { machine, by });
+    }
+    for class in policy::classes_of(request, view, machine.is_some()).iter() {
+        recorder.note(|| Decision::Class(class));
     }
 }
 

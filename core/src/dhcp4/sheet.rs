@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use super::request::Request;
-use super::trace::{Decision, Level, Recorder};
+use super::trace::{Decision, LeftOutRule, Level, Recorder};
 use crate::view::Network;
 use crate::wire::EmitError;
 use crate::wire::dhcp4::{CodeSet, Header, MessageType};
@@ -95,6 +95,11 @@ impl<'b, 'r, 't, R: Recorder> Sheet<'b, 'r, 't, R> {
         }
     }
 
+    /// Takes note of an option that is not written although the configuration has it.
+    pub(super) fn note_left_out(&mut self, level: Level, code: u8, why: LeftOutRule) {
+        self.recorder.note(|| Decision::LeftOut { code, level, why });
+    }
+
     /// Whether the message has an option with this code.
     pub(super) fn has(&self, code: u8) -> bool {
         self.written.contains(code)
@@ -112,7 +117,7 @@ impl<'b, 'r, 't, R: Recorder> Sheet<'b, 'r, 't, R> {
         }
         self.recorder.note(|| match fits {
             true => option(code, level),
-            false => Decision::LeftOut { code, level },
+            false => Decision::LeftOut { code, level, why: LeftOutRule::NoRoom },
         });
         fits
     }

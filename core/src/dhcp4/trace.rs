@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
-use crate::boot::Plan;
+use crate::boot::{Choice, Plan};
 use crate::engine::{Discard, Route};
 use crate::identity::Firmware;
 use crate::view::{ClassId, MachineId, MachineRule, Subnet};
@@ -103,7 +103,12 @@ pub enum Decision {
         by: AddressRule,
     },
     /// What the client is to load, and which profile says so.
-    Boot(Plan),
+    Boot {
+        /// What it loads.
+        plan: Plan,
+        /// How the profile was found.
+        by: Choice,
+    },
     /// A quirk of the client's firmware changes the answer: its position in the list of
     /// [`Quirks`](crate::view::Quirks).
     Quirk(usize),
@@ -118,13 +123,26 @@ pub enum Decision {
         /// Who wants it there.
         level: Level,
     },
-    /// An option was left out, because the client takes no longer message.
+    /// An option that somebody wants in the answer was left out.
     LeftOut {
         /// Its code.
         code: u8,
         /// Who wanted it there.
         level: Level,
+        /// Why it is not there.
+        why: LeftOutRule,
     },
+}
+
+/// Why an option is not in an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOutRule {
+    /// The client takes no longer message.
+    NoRoom,
+    /// The client does not ask for it (option 55), and it is not to be sent unasked.
+    NotAsked,
+    /// The server says itself what the client needs to boot.
+    OwnInstead,
 }
 
 /// What tells who is asking.
@@ -161,6 +179,8 @@ pub enum NetworkRule {
     RoutedAddress,
     /// The interface.
     Interface,
+    /// Another network on the link has the client's address, or room for one.
+    SharedLink,
 }
 
 /// Why an address is the client's.

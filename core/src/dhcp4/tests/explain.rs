@@ -6,7 +6,8 @@ use std::vec::Vec;
 use super::kit::*;
 use crate::boot::Boot;
 use crate::dhcp4::{
-    AddressRule, AnswerRule, ClientRule, Decision, Level, NetworkRule, Outcome, RouteRule,
+    AddressRule, AnswerRule, ClientRule, Decision, LeftOutRule, Level, NetworkRule, Outcome,
+    RouteRule,
 };
 use crate::engine::Discard;
 use crate::identity::Firmware;
@@ -37,9 +38,11 @@ fn each_part_of_an_answer_is_explained_in_the_order_of_its_decision() {
             Decision::Address { address: host(50), by: AddressRule::Reserved },
         ]
     );
-    let Decision::Boot(plan) = told[4] else { panic!("{told:?}") };
+    let Decision::Boot { plan, .. } = told[4] else { panic!("{told:?}") };
     assert!(matches!(plan.boot, Boot::File { .. }));
     let mut rest = told[5..].to_vec();
+    let (level, why) = (Level::Network, LeftOutRule::NotAsked);
+    assert_eq!(rest.pop(), Some(Decision::LeftOut { code: 15, level, why }));
     let mut quirks = Vec::new();
     rest.retain(|decision| match decision {
         Decision::Quirk(at) => {
@@ -51,7 +54,7 @@ fn each_part_of_an_answer_is_explained_in_the_order_of_its_decision() {
         | Decision::Machine { .. }
         | Decision::Class(_)
         | Decision::Address { .. }
-        | Decision::Boot(_)
+        | Decision::Boot { .. }
         | Decision::Answer(_)
         | Decision::Route(_)
         | Decision::Option { .. }
@@ -109,7 +112,18 @@ fn what_there_was_no_room_for_is_told() {
     let mut site = Site::new();
     site.view.networks.edit()[0].ntp = (0..60).map(host).collect();
     let told = decisions(&site, &discover(1).option(55, &[42]).option(61, &[7; 200]));
-    assert!(told.contains(&Decision::LeftOut { code: 42, level: Level::Network }), "{told:?}");
+    let (level, why) = (Level::Network, LeftOutRule::NoRoom);
+    assert!(told.contains(&Decision::LeftOut { code: 42, level, why }), "{told:?}");
+}
+
+#[test]
+fn what_was_not_asked_for_is_told() {
+    let mut site = Site::new();
+    site.view.networks.edit()[0].ntp = [host(3)].into();
+    let (level, why) = (Level::Network, LeftOutRule::NotAsked);
+    let left_out = Decision::LeftOut { code: 42, level, why };
+    assert!(decisions(&site, &discover(1).option(55, &[1, 3])).contains(&left_out));
+    assert!(!decisions(&site, &discover(1).option(55, &[42])).contains(&left_out));
 }
 
 #[test]
