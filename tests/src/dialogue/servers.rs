@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::script::mac;
-use crate::lab::{Link, Process, packaged, reveille};
+use crate::lab::{Link, Process, packaged, require, reveille};
 
 /// A network that all servers know.
 #[derive(Debug)]
@@ -194,7 +194,7 @@ pub fn site(reservations: &[Reservation]) -> String {
             "[[network]]\ninterface = \"eth0\"\nsubnet = \"{address}/{prefix}\"\n\
              server = \"{SERVER}\"\nrouter = \"{relay}\"\npool = [\"{first} - {last}\"]\n\
              dns = [\"{}\", \"{}\"]\nntp = [\"{NTP}\"]\ndomain = \"{DOMAIN}\"\n\
-             lease = \"{LEASE_SECONDS}s\"\nauthoritative = true\n{relays}\n",
+             lease = \"{LEASE_SECONDS}s\"\nauthoritative = true\nbootp = true\n{relays}\n",
             DNS[0], DNS[1],
         )
         .expect("a string takes text");
@@ -231,6 +231,8 @@ fn start_kea(link: &Link, reservations: &[Reservation]) -> Process {
         )
     });
     let subnets = subnets.collect::<Vec<_>>().join(",\n");
+    let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let bootp_hook = require(format!("/usr/lib/{triplet}/kea/hooks/libdhcp_bootp.so"));
     let run = link.file("kea");
     std::fs::create_dir_all(&run).expect("the run's folder is ours");
     let configuration = format!(
@@ -239,6 +241,7 @@ fn start_kea(link: &Link, reservations: &[Reservation]) -> Process {
             "lease-database": {{ "type": "memfile", "persist": false }},
             "multi-threading": {{ "enable-multi-threading": false }},
             "authoritative": true,
+            "hooks-libraries": [ {{ "library": "{}" }} ],
             "valid-lifetime": {LEASE_SECONDS},
             "calculate-tee-times": true,
             "option-data": [
@@ -249,7 +252,9 @@ fn start_kea(link: &Link, reservations: &[Reservation]) -> Process {
             "loggers": [ {{ "name": "kea-dhcp4", "severity": "INFO",
                             "output_options": [ {{ "output": "stdout" }} ] }} ]
         }} }}"#,
-        DNS[0], DNS[1],
+        bootp_hook.display(),
+        DNS[0],
+        DNS[1],
     );
     let file = link.write("kea.json", configuration);
     link.serve("kea-dhcp4", |command| {
@@ -270,7 +275,7 @@ fn start_dhcpd(link: &Link, reservations: &[Reservation]) -> Process {
         let mask = Ipv4Addr::from_bits(u32::MAX << (32 - prefix));
         write!(
             text,
-            "subnet {address} netmask {mask} {{\n  range {first} {last};\n  \
+            "subnet {address} netmask {mask} {{\n  range dynamic-bootp {first} {last};\n  \
              option routers {relay};\n}}\n"
         )
         .expect("a string takes text");
@@ -295,7 +300,7 @@ fn start_dhcpd(link: &Link, reservations: &[Reservation]) -> Process {
 fn start_dnsmasq(link: &Link, reservations: &[Reservation]) -> Process {
     let mut text = format!(
         "port=0\nuser=root\ngroup=root\nno-ping\nlog-facility=-\nbind-interfaces\n\
-         interface=eth0\nleasefile-ro\ndhcp-authoritative\n\
+         interface=eth0\nbootp-dynamic\nleasefile-ro\ndhcp-authoritative\n\
          dhcp-lease-max=100000\nno-hosts\nno-resolv\ndhcp-option=option:dns-server,{},{}\n\
          dhcp-option=option:ntp-server,{NTP}\ndhcp-option=option:domain-name,{DOMAIN}\n",
         DNS[0], DNS[1],
