@@ -116,6 +116,7 @@ fn network_lines(network: &Network, built: &Built) -> Vec<String> {
     let mode = match network.mode {
         DhcpMode::Server => "DHCP server",
         DhcpMode::Proxy => "ProxyDHCP beside another DHCP server",
+        DhcpMode::BootServer => "PXE boot server beside a DHCP server on this host",
         DhcpMode::Off => "no DHCP",
     };
     let interface = built.view.interface(network.interface).map_or("", |known| &known.name);
@@ -123,6 +124,13 @@ fn network_lines(network: &Network, built: &Built) -> Vec<String> {
     let subnet = format!("{}/{}", network.subnet.address, network.subnet.prefix_len);
     let mut lines =
         vec![format!("  {subnet} on {interface}{relayed}: {mode}, our address {}", network.server)];
+    if network.mode == DhcpMode::BootServer {
+        lines.push(format!(
+            "    only port 4011 is ours: the DHCP server must send option 60 = \"PXEClient\" to PXE \
+             clients and iPXE, next-server {}, and neither a boot file nor option 43",
+            network.server
+        ));
+    }
     for pool in &network.pools {
         let terms = network.terms_of(pool);
         let lease = terms.map(|terms| terms.lease).unwrap_or_default().or(network.lease);

@@ -1,6 +1,6 @@
 //! What the runtime is to open and how large it may grow.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroUsize;
 
 use reveille_core::engine::{InterfaceId, SocketId};
@@ -107,6 +107,9 @@ pub struct UdpSpec {
     pub device: Option<InterfaceId>,
     /// Whether broadcasts may be sent from it.
     pub broadcast: bool,
+    /// The group that it hears as well, on its interface. One that is no longer here is left when
+    /// the socket closes.
+    pub group: Option<Ipv4Addr>,
 }
 
 /// The datagram sockets of the TFTP engine in one shard.

@@ -5,12 +5,12 @@
 //! ready, and would give up at once on one that is marked as non-blocking.
 
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::net::sockopt;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 
 pub use self::helper::Helper;
 
@@ -144,6 +144,19 @@ fn open_udp(options: UdpOptions) -> io::Result<OwnedFd> {
     enlarge_buffers(&socket, options.receive_buffer_bytes);
     socket.bind(&options.local.into())?;
     Ok(socket.into())
+}
+
+/// Has `socket` hear what comes to `group` by the interface with the index `device`, if it does not
+/// yet. That takes no privilege, also for a socket that a helper has opened.
+///
+/// # Errors
+/// What the system call says.
+pub(crate) fn join(socket: &OwnedFd, group: Ipv4Addr, device: NonZeroU32) -> io::Result<()> {
+    let device = InterfaceIndexOrAddress::Index(device.get());
+    match SockRef::from(socket).join_multicast_v4_n(&group, &device) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(()),
+        joined => joined,
+    }
 }
 
 /// Opens a TCP listener.
@@ -283,3 +296,37 @@ const SEND_BUFFER_BYTES: usize = 512 * 1024;
 
 /// Bytes of frames that may wait: a few thousand of them.
 const FRAMES_BUFFER_BYTES: usize = 2 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_group_is_joined_once_or_more() {
+        let lo = NonZeroU32::new(1).unwrap();
+        let group = Ipv4Addr::new(239, 255, 40, 11);
+        let options = UdpOptions {
+            local: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
+            device: Some(lo),
+            broadcast: false,
+            shared: false,
+            receive_buffer_bytes: 1 << 16,
+        };
+        let socket = Opener::Own.open(&SocketSpec::Udp(options)).unwrap();
+        let port = local_address(&socket).unwrap().port();
+        for _ in 0..2 {
+            join(&socket, group, lo).unwrap();
+        }
+        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        sender.send_to(b"who boots?", (group, port)).unwrap();
+        let socket = UdpSocket::from(socket);
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut heard = [0; 32];
+        assert_eq!(socket.recv(&mut heard).unwrap(), 10);
+        let elsewhere = NonZeroU32::new(u32::MAX >> 1).unwrap();
+        assert!(join(&socket.into(), group, elsewhere).is_err());
+    }
+}

@@ -146,7 +146,13 @@ impl Opening<'_> {
             let purpose = Purpose::Packets(Role::Udp(EngineKind::Dhcp, spec.id));
             let name = device.map(|device| device.name.clone());
             let endpoint = Endpoint::Udp { local: spec.local, device: name };
-            self.take(open, 0, purpose, SocketSpec::Udp(options), endpoint, earlier);
+            let before = open.len();
+            self.take(open, 0, purpose, SocketSpec::Udp(options), endpoint.clone(), earlier);
+            let opened = open.get(before).zip(spec.group.zip(options.device));
+            let Some((opened, (group, device))) = opened else { continue };
+            if let Err(error) = socket::join(&opened.socket, group, device) {
+                self.errors.push(explain(endpoint, error));
+            }
         }
     }
 

@@ -142,6 +142,38 @@ fn uefi_pxe_beside_a_dhcp_server() {
     boot_beside_a_dhcp_server(&machine(Firmware::UefiPxe, 7), "uefi-pxe-proxy");
 }
 
+/// dnsmasq gives addresses on our own host and has port 67; its option 60 sends machines to us.
+fn boot_beside_a_dhcp_server_on_the_same_host(machine: &Machine, name: &str) {
+    let link = Link::new();
+    let dnsmasq = Dnsmasq::plain()
+        .option("dhcp-vendorclass=set:pxe,PXEClient")
+        .option("dhcp-option-force=tag:pxe,60,PXEClient");
+    let _site = dnsmasq.start(&link, link.server());
+    let network = serving(&link, &profile(""))
+        .replace("pool = [\"10.77.0.100 - 10.77.0.200\"]", "dhcp = \"boot-server\"")
+        .replace("lease = \"2m\"\n", "");
+    let daemon = Reveille::serve(&link, &network);
+    reach_user_space(&link, &daemon, machine, name);
+}
+
+#[test]
+fn bios_beside_a_dhcp_server_on_the_same_host() {
+    let machine = machine(Firmware::Bios, 31);
+    boot_beside_a_dhcp_server_on_the_same_host(&machine, "bios-ipxe-boot-server");
+}
+
+#[test]
+fn bios_pxe_rom_beside_a_dhcp_server_on_the_same_host() {
+    let machine = machine(Firmware::Bios, 32).plain_pxe();
+    boot_beside_a_dhcp_server_on_the_same_host(&machine, "bios-pxe-boot-server");
+}
+
+#[test]
+fn uefi_pxe_beside_a_dhcp_server_on_the_same_host() {
+    let machine = machine(Firmware::UefiPxe, 33);
+    boot_beside_a_dhcp_server_on_the_same_host(&machine, "uefi-pxe-boot-server");
+}
+
 /// A site whose boot programs lie where packages were unpacked, not installed.
 fn unpacked_programs(more: &str) -> String {
     let folder = require(folder().join("debian"));

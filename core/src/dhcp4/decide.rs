@@ -9,7 +9,7 @@ use super::records::Keeping;
 use super::request::{Kind, Place, Request};
 use super::trace::{AddressRule, AnswerRule, Decision, Recorder};
 use crate::limits;
-use crate::view::{DhcpMode, Network};
+use crate::view::{DhcpMode, Network, View};
 
 /// What to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +85,13 @@ pub(super) fn decide_on_link<'v>(
     let on = |network| Claim { network, ..*claim };
     let link = || {
         let networks = claim.view.networks.on_link_of(place.id).map(|(_, network)| network);
-        networks.filter(|network| network.mode == DhcpMode::Server)
+        networks.filter(|network| {
+            let is_open = request.kind != Kind::Bootp || network.bootp;
+            network.mode == DhcpMode::Server && (is_open || on(network).reserved().is_some())
+        })
     };
-    if request.kind != Kind::Discover {
+    // BOOTP looks for an address and takes it in one.
+    if !matches!(request.kind, Kind::Discover | Kind::Bootp) {
         let answer = decide(leases, claim, request, recorder);
         if matches!(answer, Answer::Ack(..) | Answer::Later(..)) {
             for other in link().filter(|network| network.subnet != first.subnet) {
@@ -103,7 +107,8 @@ pub(super) fn decide_on_link<'v>(
             leases.find(claim.client, network.subnet).is_some_and(|lease| keeps(network, lease))
         })
     };
-    let best = reserved.or_else(had).unwrap_or(first);
+    let here = || link().find(|network| network.subnet == first.subnet);
+    let best = reserved.or_else(had).or_else(here).or_else(|| link().next()).unwrap_or(first);
     let mut answer = decide(leases, &on(best), request, recorder);
     let mut network = best;
     for other in link().filter(|network| network.subnet != best.subnet) {
@@ -113,6 +118,22 @@ pub(super) fn decide_on_link<'v>(
         (network, answer) = (other, decide(leases, &on(other), request, recorder));
     }
     (network, answer)
+}
+
+/// The network on the link of `place` that the lease of `message`, which is stored now, lies in: a
+/// client of BOOTP names no address to tell it by.
+pub(super) fn network_of_stored<'v>(
+    leases: &LeaseTable,
+    view: &'v View,
+    place: Place<'v>,
+    stored: &Storing,
+    message: u32,
+) -> &'v Network {
+    let found = leases.address_of_stored(stored, message).and_then(|address| {
+        let mut link = view.networks.on_link_of(place.id).map(|(_, network)| network);
+        link.find(|network| network.subnet.contains(address))
+    });
+    found.unwrap_or(place.network)
 }
 
 fn on_network(claim: &Claim<'_>, network: &Network, address: Ipv4Addr) -> bool {

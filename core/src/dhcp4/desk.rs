@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use super::decide::{Answer, decide_on_link, decide_stored};
+use super::decide::{Answer, decide_on_link, decide_stored, network_of_stored};
 use super::identify::Archs;
 use super::lease::{ClientKey, LeaseTable, Storing};
 use super::policy::{self, Policy};
@@ -250,6 +250,10 @@ impl Desk {
                     answer
                 }
                 Some((message, stored)) => {
+                    if request.kind == Kind::Bootp {
+                        network = network_of_stored(&self.leases, view, place, stored, message);
+                    }
+                    let claim = Claim { network, ..claim };
                     decide_stored(&mut self.leases, &claim, request, stored, message)
                 }
             };

@@ -155,19 +155,8 @@ impl<'a> Request<'a> {
     /// it has or wants one, else the relay agent's, else the first.
     ///
     /// # Errors
-    /// [`Discard::UnknownRelay`], [`Discard::UnknownNetwork`], [`Discard::SwitchedOff`].
-    pub(super) fn network<'v>(
-        &self,
-        view: &'v View,
-        recorder: &mut impl Recorder,
-    ) -> Result<&'v Network, Discard> {
-        self.place(view, recorder).map(|place| place.network)
-    }
-
-    /// The same, and whether other networks of its link will do as well.
-    ///
-    /// # Errors
-    /// As [`Request::network`].
+    /// [`Discard::UnknownRelay`], [`Discard::UnknownNetwork`], [`Discard::SwitchedOff`],
+    /// [`Discard::OtherServer`] for port 67 where only port 4011 is ours.
     pub(super) fn place<'v>(
         &self,
         view: &'v View,
@@ -182,7 +171,9 @@ impl<'a> Request<'a> {
         recorder.note(|| Decision::Network { subnet: place.network.subnet, by });
         match place.network.mode {
             DhcpMode::Off => Err(Discard::SwitchedOff),
-            DhcpMode::Server | DhcpMode::Proxy => Ok(place),
+            // What comes to port 67 is the other server's, though another network may need it.
+            DhcpMode::BootServer if !self.received.at_pxe_port() => Err(Discard::OtherServer),
+            DhcpMode::Server | DhcpMode::Proxy | DhcpMode::BootServer => Ok(place),
         }
     }
 

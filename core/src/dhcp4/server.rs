@@ -10,7 +10,7 @@ use super::pending::{Parked, Pending, RepeatKey, Urgency};
 use super::policy;
 use super::proxy;
 use super::records::Keeping;
-use super::request::{Kind, Received, Request};
+use super::request::{Kind, Place, Received, Request};
 use super::trace::{Decision, Explanation, Outcome, Recorder, Unrecorded};
 use crate::binding::{Binding, RestoreError};
 use crate::boot::BootFile;
@@ -352,7 +352,8 @@ fn admit(
         let (by, ClientIdentity { firmware, arch, .. }) = (request.client_by, request.client);
         Decision::Client { firmware, arch, by }
     });
-    let network = request.network(view, recorder)?;
+    let place = request.place(view, recorder)?;
+    let network = place.network;
     note_client(request, view, recorder);
     if desk.client_key(request).is_none() {
         return Err(Discard::Malformed);
@@ -360,7 +361,7 @@ fn admit(
     policy::check_access(request, network, view)?;
     if request.asks_boot_server() || network.mode == DhcpMode::Proxy {
         check_as_proxy(desk, request, network, now, view)?;
-    } else if handled_at_once(desk, request, network, now, view)? {
+    } else if handled_at_once(desk, request, place, now, view)? {
         return Ok(Admitted::Done);
     }
     match request.kind {
@@ -405,10 +406,11 @@ fn check_as_proxy(
 fn handled_at_once(
     desk: &mut Desk,
     request: &Request<'_>,
-    network: &Network,
+    place: Place<'_>,
     now: Instant,
     view: &View,
 ) -> Result<bool, Discard> {
+    let network = place.network;
     let for_us = request.is_for_us(view, network);
     if for_us && desk.leases.records.keeping == Keeping::NothingNew {
         desk.check_unstored(request, network, now, view)?;
@@ -418,7 +420,7 @@ fn handled_at_once(
             desk.withdraw(request, network, now);
             Err(Discard::OtherServer)
         }
-        Kind::Bootp => check_bootp(request, network, view).map(|()| false),
+        Kind::Bootp => check_bootp(request, place, view).map(|()| false),
         Kind::Decline | Kind::Release if !for_us => Err(Discard::OtherServer),
         Kind::Decline => desk.decline(request, network, now).map(|()| true),
         Kind::Release => desk.release(request, network, now).map(|()| true),
@@ -427,9 +429,10 @@ fn handled_at_once(
 }
 
 /// Whether a BOOTP client is served: one that asks for no server but us (RFC 951 §7.3), and whose
-/// machine has an address of its own, unless the network is open to all: a lease without an end
-/// empties a pool.
-fn check_bootp(request: &Request<'_>, network: &Network, view: &View) -> Result<(), Discard> {
+/// machine has an address of its own on the link, unless a network there is open to all: a lease
+/// without an end empties a pool.
+fn check_bootp(request: &Request<'_>, place: Place<'_>, view: &View) -> Result<(), Discard> {
+    let network = place.network;
     let sname = request.header.server_name();
     let mut name = BootFile::default();
     let is_our_name =
@@ -437,9 +440,12 @@ fn check_bootp(request: &Request<'_>, network: &Network, view: &View) -> Result<
     if !sname.is_empty() && !is_our_name {
         return Err(Discard::OtherServer);
     }
-    let machine = request.machine(view);
-    let has_own = machine.is_some_and(|(_, machine)| machine.address_in(network.subnet).is_some());
-    if network.bootp || has_own { Ok(()) } else { Err(Discard::NotAllowed) }
+    let machine = request.machine(view).map(|(_, machine)| machine);
+    let serves = |network: &Network| {
+        network.bootp || machine.is_some_and(|machine| machine.address_in(network.subnet).is_some())
+    };
+    let on_link = || view.networks.on_link_of(place.id).any(|(_, network)| serves(network));
+    if serves(network) || !place.chosen && on_link() { Ok(()) } else { Err(Discard::NotAllowed) }
 }
 
 /// The message without zeros behind its options that would make it longer than we take.

@@ -18,6 +18,9 @@ pub struct Menu {
     pub services: Vec<BootService>,
     /// Whether firmware may look for boot servers by broadcast, too, and not only where it is told.
     pub broadcast: bool,
+    /// The group in which firmware may look for them as well: 224.0.1.2 is PXE's own. Our sockets
+    /// must have joined it.
+    pub multicast: Option<Ipv4Addr>,
 }
 
 /// One choice of a [`Menu`].
@@ -54,7 +57,11 @@ impl Menu {
     /// Writes the sub-options of option 43 that show the menu to a client of `server`.
     pub fn write(&self, server: Ipv4Addr, out: &mut PxeOptionsWriter<'_>) {
         let no_broadcast = if self.broadcast { 0 } else { NO_BROADCAST };
-        out.put_discovery_control(NO_MULTICAST | LISTED_SERVERS_ONLY | no_broadcast);
+        let no_multicast = if self.multicast.is_some() { 0 } else { NO_MULTICAST };
+        out.put_discovery_control(no_multicast | LISTED_SERVERS_ONLY | no_broadcast);
+        if let Some(group) = self.multicast {
+            out.put_multicast_address(group);
+        }
         let own = [server];
         let served = self.services.iter().filter_map(|service| match &service.target {
             BootTarget::Local => None,

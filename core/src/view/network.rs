@@ -15,6 +15,9 @@ pub enum DhcpMode {
     Server,
     /// Gives boot information beside another server's addresses.
     Proxy,
+    /// Gives boot information on port 4011 only, beside a DHCP server on this very host: port 67 is
+    /// that server's, and its option 60 (`PXEClient`) sends machines here.
+    BootServer,
     /// Nothing; TFTP and HTTP only.
     #[default]
     Off,

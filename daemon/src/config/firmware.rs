@@ -1,6 +1,7 @@
 //! The tables about firmware: `[[quirk]]` and `[menu]`.
 
 use std::borrow::Cow;
+use std::net::Ipv4Addr;
 
 use reveille_core::identity::Firmware;
 use reveille_core::view::{BootService, BootTarget, Effect, Effects, Menu, QuirkRule};
@@ -88,6 +89,7 @@ pub(super) fn menu(table: Table<'_>) -> Menu {
         timeout_s: table.number("timeout", 0, 255).unwrap_or(10),
         services,
         broadcast: table.flag("broadcast").unwrap_or(false),
+        multicast: table.read("multicast", group),
     };
     if menu.services.is_empty() {
         let help = r#"[[menu.item]] with text = "Memory test" and file = "tools/memtest.0""#;
@@ -98,6 +100,16 @@ pub(super) fn menu(table: Table<'_>) -> Menu {
     }
     table.finish();
     menu
+}
+
+/// The address of a group.
+fn group(text: &str) -> Result<Ipv4Addr, Fault> {
+    let group = address(text)?;
+    if group.is_multicast() {
+        return Ok(group);
+    }
+    let help = "224.0.1.2 is the one of PXE".to_owned();
+    Err((format!("{group} is no multicast address"), Some(help)))
 }
 
 fn service(table: Table<'_>, at: usize) -> Option<BootService> {

@@ -74,7 +74,12 @@ fn network(table: Table<'_>, known: &Definitions) -> SiteNetwork {
             one_of(
                 text,
                 "mode",
-                &[("server", DhcpMode::Server), ("proxy", DhcpMode::Proxy), ("off", DhcpMode::Off)],
+                &[
+                    ("server", DhcpMode::Server),
+                    ("proxy", DhcpMode::Proxy),
+                    ("boot-server", DhcpMode::BootServer),
+                    ("off", DhcpMode::Off),
+                ],
             )
         }),
         shared: table.text("shared").map(|text| text.text.to_owned()),

@@ -38,19 +38,22 @@ pub(crate) fn sockets(site: &Site, prepared: &Prepared) -> SocketPlan {
     for (at, (interface, index)) in view.interfaces.iter().zip(&prepared.ifindexes).enumerate() {
         let id = InterfaceId(u16::try_from(at).unwrap_or(u16::MAX));
         plan.interfaces.push(InterfaceSpec { name: interface.name.to_string(), index: *index });
-        let has_dhcp = view
-            .networks
-            .iter()
-            .any(|network| network.interface == id && network.mode != DhcpMode::Off);
-        if !has_dhcp {
+        let here = view.networks.iter().filter(|network| network.interface == id);
+        let modes = here.map(|network| network.mode).filter(|mode| *mode != DhcpMode::Off);
+        if modes.clone().next().is_none() {
             continue;
         }
-        for (port, of_pxe) in [(DHCP_PORT, 0), (PXE_PORT, 1)] {
+        // Where another server on this host gives the addresses, port 67 is that server's.
+        let dhcp = modes.clone().any(|mode| mode != DhcpMode::BootServer);
+        let group = view.menu.as_ref().and_then(|menu| menu.multicast);
+        let ports = [(DHCP_PORT, 0, None, dhcp), (PXE_PORT, 1, group, true)];
+        for (port, of_pxe, group, _) in ports.into_iter().filter(|(.., is_ours)| *is_ours) {
             plan.dhcp.push(UdpSpec {
                 id: SocketId(id.0 * 2 + of_pxe),
                 local: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port),
                 device: Some(id),
                 broadcast: true,
+                group,
             });
         }
         if interface.link_unicast {
@@ -90,7 +93,7 @@ mod tests {
     use std::sync::Arc;
 
     use reveille_core::mac::MacAddr;
-    use reveille_core::view::{Interface, LeaseTerms, Network, Pool, Subnet, View};
+    use reveille_core::view::{Interface, LeaseTerms, Menu, Network, Pool, Subnet, View};
     use reveille_runtime::Setup;
 
     use super::*;
@@ -152,6 +155,21 @@ mod tests {
         assert!(config.dhcp.iter().all(|spec| spec.device == Some(InterfaceId(0))));
         assert_eq!(config.frames, [InterfaceId(0)]);
         assert_eq!(config.http.len(), 2);
+    }
+
+    #[test]
+    fn a_boot_server_leaves_port_67_to_the_server_on_its_host() {
+        let mut prepared = prepared();
+        let view = Arc::get_mut(&mut prepared.setup.view).unwrap();
+        view.networks.edit()[1].mode = DhcpMode::BootServer;
+        view.networks.edit()[2].mode = DhcpMode::BootServer;
+        let group = Ipv4Addr::new(224, 0, 1, 2);
+        view.menu = Some(Menu { multicast: Some(group), ..Menu::default() });
+        let plan = sockets(&Site::default(), &prepared);
+        let opened: Vec<_> =
+            plan.dhcp.iter().map(|spec| (spec.id.0, spec.local.port(), spec.group)).collect();
+        // The first interface has a network of a DHCP server's as well.
+        assert_eq!(opened, [(0, 67, None), (1, 4011, Some(group)), (3, 4011, Some(group))]);
     }
 
     #[test]

@@ -91,6 +91,7 @@ impl Seat<'_> {
         let mode = match mode(meant) {
             DhcpMode::Server => "DHCP server",
             DhcpMode::Proxy => "ProxyDHCP beside another DHCP server",
+            DhcpMode::BootServer => "PXE boot server beside a DHCP server on this host",
             DhcpMode::Off => "no DHCP",
         };
         let Self { interface, server, subnet } = self;

@@ -191,8 +191,13 @@ fn clients_that_only_broadcasts_reach_are_told_of() {
         let mut config = config();
         config.sockets.frames.clear();
         let local = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 67);
-        config.sockets.dhcp =
-            vec![UdpSpec { id: SocketId(0), local, device: Some(InterfaceId(0)), broadcast: true }];
+        config.sockets.dhcp = vec![UdpSpec {
+            id: SocketId(0),
+            local,
+            device: Some(InterfaceId(0)),
+            broadcast: true,
+            group: None,
+        }];
         let bound = bind(config).unwrap();
         let told: Vec<String> = bound.features().iter().map(ToString::to_string).collect();
         assert!(!bound.features().link_unicast);

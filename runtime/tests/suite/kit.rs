@@ -33,8 +33,13 @@ pub(crate) fn config(shards: usize) -> Config {
     let mut config = Config::new(NonZeroUsize::new(shards).unwrap());
     let loopback = "127.0.0.1:0".parse().unwrap();
     config.sockets.interfaces = vec![InterfaceSpec { name: "lo".to_owned(), index: 1 }];
-    config.sockets.dhcp =
-        vec![UdpSpec { id: SocketId(0), local: loopback, device: None, broadcast: true }];
+    config.sockets.dhcp = vec![UdpSpec {
+        id: SocketId(0),
+        local: loopback,
+        device: None,
+        broadcast: true,
+        group: None,
+    }];
     config.sockets.tftp = Some(TftpSpec { listen: loopback, transfer_sockets: 2 });
     config.sockets.http = vec![loopback];
     config.connections = 2048;

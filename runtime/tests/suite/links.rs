@@ -82,6 +82,7 @@ fn plan(interfaces: &[(&str, u32)]) -> SocketPlan {
                 local: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 67),
                 device: Some(InterfaceId(id)),
                 broadcast: true,
+                group: None,
             });
             plan.frames.push(InterfaceId(id));
         }

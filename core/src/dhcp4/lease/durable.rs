@@ -151,6 +151,15 @@ impl LeaseTable {
         Ok(self.rest(stored.lease, claim.now).map(|rest| rest.min(lease)))
     }
 
+    /// The address of the lease that `message` waits for.
+    pub(in crate::dhcp4) fn address_of_stored(
+        &self,
+        stored: &Storing,
+        message: u32,
+    ) -> Option<Ipv4Addr> {
+        self.held_for(stored.lease, message).map(|lease| lease.address)
+    }
+
     /// The client of `message` does not get the lease that was stored for it. One that it had
     /// before runs on: nobody else gets what it may still use.
     pub(in crate::dhcp4) fn abandon(&mut self, stored: &Storing, message: u32, now: Instant) {

@@ -1,16 +1,17 @@
 //! Clients older than DHCP (RFC 951, RFC 1542, RFC 1534).
 
+use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::vec::Vec;
 
 use super::kit::*;
 use crate::binding::BindingState;
 use crate::dhcp4::{Dhcp4Config, Dhcp4Server, LeaseState};
-use crate::engine::{Discard, Engine, Output, Packet, StoreAnswer};
+use crate::engine::{Discard, Engine, Output, Packet, StoreAnswer, Transmit};
 use crate::image::ImageId;
 use crate::limits;
 use crate::time::Instant;
-use crate::view::{File, MachineKey};
+use crate::view::{File, MachineKey, Network, Pool, SharedId, Subnet, View};
 
 /// The site with a machine that has an address of its own.
 fn site() -> Site {
@@ -136,4 +137,67 @@ fn its_lease_is_stored_before_the_reply_leaves() {
     assert_eq!(site.server.handle_input(stored, site.now, &site.view), Ok(()));
     let reply = Reply::read(site.poll().expect("a reply"));
     assert_eq!((reply.yiaddr(), reply.option(53)), (host(50), None));
+}
+
+#[test]
+fn an_address_may_be_in_any_network_of_the_link() {
+    for durable in [false, true] {
+        let mut view = view_of_two();
+        let own = other(50);
+        reserve(&mut view, MachineKey::Mac(mac(1)), own);
+        let mut site = Site::with(view);
+        let config = Dhcp4Config { leases_max: 16, seed: 1, durable, ..Dhcp4Config::default() };
+        site.server = Dhcp4Server::new(config);
+        let ask = discover(1);
+        for _ in 0..2 {
+            let reply = ask_stored(&mut site, &ask);
+            assert_eq!((reply.yiaddr(), reply.siaddr()), (own, other(1)));
+        }
+        // Pools that are not for BOOTP stay closed, wherever on the link they are.
+        let ask = discover(2);
+        assert_eq!(site.send_bytes(&ask, &request(&ask, true)), Err(Discard::NotAllowed));
+        site.view.networks.edit()[1].bootp = true;
+        assert_eq!(ask_stored(&mut site, &ask).yiaddr(), other(100));
+        assert_eq!(ask_stored(&mut site, &ask).yiaddr(), other(100));
+    }
+}
+
+fn other(last: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, 1, last)
+}
+
+/// A second network on the link of the first.
+fn view_of_two() -> View {
+    let mut view = view();
+    let mut networks = view.networks.edit();
+    networks[0].shared = Some(SharedId(0));
+    let second = Network {
+        server: other(1),
+        subnet: Subnet { address: other(0), prefix_len: 24 },
+        pools: std::vec![Pool::new(other(100), other(109))],
+        routers: std::vec![other(254)],
+        ..networks[0].clone()
+    };
+    networks.push(second);
+    drop(networks);
+    view
+}
+
+/// The reply to `ask`, after whatever it needs stored was.
+fn ask_stored(site: &mut Site, ask: &Ask) -> Reply {
+    assert_eq!(site.send_bytes(ask, &request(ask, true)), Ok(()));
+    let mut head = std::vec![0; limits::HEAD_BYTES];
+    let sent = match site.server.poll_output(&mut head, site.now, &site.view) {
+        Some(Output::Persist { ticket, .. }) => {
+            let stored = Packet::Store(StoreAnswer::Stored(ticket));
+            assert_eq!(site.server.handle_input(stored, site.now, &site.view), Ok(()));
+            site.poll().expect("a reply")
+        }
+        Some(Output::Transmit(Transmit { route, head_len, .. })) => {
+            head.truncate(usize::from(head_len));
+            Sent { route, bytes: head }
+        }
+        other => panic!("{other:?}"),
+    };
+    Reply::read(sent)
 }

@@ -22,6 +22,7 @@ fn menu() -> Menu {
             service(2, "else", BootTarget::Servers(vec![host(9)])),
         ],
         broadcast: false,
+        multicast: None,
     }
 }
 
@@ -69,6 +70,9 @@ fn the_menu_stands_in_offer_and_ack_in_the_place_of_a_file() {
     }
     server.view.menu.as_mut().unwrap().broadcast = true;
     assert_eq!(server.ask(&discover(1).pxe(0)).option(43).unwrap()[..3], [6, 1, 6]);
+    server.view.menu.as_mut().unwrap().multicast = Some(Ipv4Addr::new(224, 0, 1, 2));
+    let options = server.ask(&discover(1).pxe(0)).option(43).unwrap();
+    assert_eq!(options[..9], [6, 1, 4, 7, 4, 224, 0, 1, 2]);
 }
 
 #[test]

@@ -378,6 +378,22 @@ fn what_does_not_fit_is_what_the_client_wants_least() {
     assert_eq!(there, [true, true, false, false, true], "{:?}", offer.codes());
 }
 
+/// Captive portal (114), search list (119), no need of IPv4 (108).
+#[test]
+fn options_of_new_networks_are_sent_to_who_asks_for_them() {
+    let mut view = view();
+    let (seconds, search) = (&[0, 0, 7, 8][..], b"\x03lab\x07example\0");
+    view.options = set([value(108, seconds), value(114, b"https://a/b"), value(119, search)]);
+    let mut site = Site::with(view);
+    let offer = site.ask(&discover(1).option(55, &[119, 1, 114, 108]));
+    assert_eq!(offer.option(119).unwrap(), search);
+    assert_eq!(offer.text(114).unwrap(), "https://a/b");
+    assert_eq!(offer.option(108).unwrap(), seconds);
+    assert!(offer.codes().ends_with(&[119, 114, 108]), "{:?}", offer.codes());
+    let unasked = site.ask(&discover(2).option(55, &[1, 3]));
+    assert_eq!([108, 114, 119].map(|code| unasked.option(code)), [const { None }; 3]);
+}
+
 #[test]
 fn routes_get_the_default_route_that_option_3_has() {
     let mut view = view();

@@ -4,6 +4,7 @@ use super::kit::*;
 use crate::engine::Discard;
 use crate::event::EventKind;
 use crate::identity::Firmware;
+use crate::view::DhcpMode;
 use crate::wire::dhcp4::MessageType;
 
 const CLIENT: core::net::Ipv4Addr = core::net::Ipv4Addr::new(10, 0, 0, 77);
@@ -79,6 +80,34 @@ fn a_bare_request_is_understood_by_what_its_sender_told_before() {
     // Much later nothing is known any more, not even what could run there.
     site.pass(3600);
     site.ask_in_vain(&bare.xid(1));
+}
+
+#[test]
+fn beside_a_server_on_this_host_only_port_4011_is_ours() {
+    let mut site = Site::proxy();
+    site.view.networks.edit()[0].mode = DhcpMode::BootServer;
+    let item = [71, 4, 0x80, 0, 0, 0, 255];
+    for ask in [
+        discover(1).pxe(0),
+        discover(1).ipxe(0),
+        ask(MessageType::Request, 1).ciaddr(CLIENT).pxe(0).option(43, &item),
+        ask(MessageType::Release, 1).ciaddr(CLIENT),
+    ] {
+        assert_eq!(site.send(&ask), Err(Discard::OtherServer), "{:?}", ask.options);
+        assert!(site.poll().is_none());
+    }
+    let node = "node/52-54-00-00-00-01";
+    for (asked, file) in [
+        (boot_request(MessageType::Request, 4011).pxe(0), ".0/ipxe/undionly.kpxe"),
+        (boot_request(MessageType::Inform, 68).pxe(7), ".7/ipxe/snponly.efi"),
+        (boot_request(MessageType::Request, 68).ipxe(7), ".7/boot.ipxe"),
+    ] {
+        let ack = site.ask(&asked);
+        assert_eq!((ack.kind(), ack.from), (MessageType::Ack, socket(SERVER, 4011)));
+        assert_eq!(ack.text(60).unwrap(), "PXEClient");
+        assert!(ack.file().ends_with(&std::format!("{node}{file}")), "{}", ack.file());
+        assert_eq!((ack.yiaddr(), ack.siaddr()), (ANY, SERVER));
+    }
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn a_menu_is_read_with_all_its_keys() {
         BootTarget::Local,
         BootTarget::Own,
         BootTarget::File("tools/memtest.0".into()),
-        BootTarget::Servers(vec![std::net::Ipv4Addr::new(10, 0, 0, 9)]),
+        BootTarget::Servers(vec![Ipv4Addr::new(10, 0, 0, 9)]),
     ]));
 }
 
