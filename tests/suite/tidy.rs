@@ -89,7 +89,7 @@ fn nothing_is_left_for_later() {
 #[test]
 fn every_rule_of_firmware_has_its_file_and_its_test() {
     let page = std::fs::read_to_string(root().join("docs/PROTOCOLS.md")).expect("it is there");
-    let tests: String = ["core/src", "daemon/src", "tests/suite"]
+    let tests: String = ["core/src", "daemon/src", "runtime/src", "tests/suite"]
         .into_iter()
         .flat_map(sources)
         .map(|(_, text)| text)
