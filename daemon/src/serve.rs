@@ -1,6 +1,7 @@
 //! From a site to a running server: prepare, open the ports, give away privileges, start.
 
 mod keep;
+mod open;
 mod plan;
 mod prepare;
 
@@ -84,7 +85,7 @@ pub struct Options {
 pub fn run(options: Options) -> anyhow::Result<()> {
     let Options { origin, site, source, terminal, style, user, exit_when_up } = options;
     // Comes first: the helper keeps whatever is open when it starts.
-    let opener = start_helper(user.as_ref());
+    let opener = start_helper(&site, user.as_ref());
     // Before the host is looked at, so that no change is missed.
     let links = LinkWatch::new().context("cannot watch the interfaces of this host")?;
     let seed = random();
@@ -97,7 +98,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let prepared = prepare(&mut stock)?;
     // Before the ports: a second server is told who keeps its leases there.
     let state = keep::take(&origin, &site, user.as_ref())?;
-    let (prepared, mut bound) = open(prepared, &site, || prepare(&mut stock))?;
+    let (prepared, mut bound) = open::open(prepared, &site, || prepare(&mut stock))?;
     for note in &prepared.notes {
         info!("{note}");
     }
@@ -111,15 +112,16 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         Dropped::RootThatReads => debug!("gave up all capabilities but reading files"),
         Dropped::Nothing => {}
     }
-    let mut dhcp = Dhcp4Config {
-        leases_max: plan::leases(&site),
-        seed: seed ^ DHCP_SEED,
-        identifier_key: (u128::from(random()) << 64 | u128::from(random())).to_be_bytes(),
-        durable: false,
-    };
     let kept = match &state {
         Some(state) if site.state.durable => Some((keep::Kept::open(state.path())?, state.path())),
         Some(_) | None => None,
+    };
+    let stored = kept.as_ref().map_or(0, |(kept, _)| kept.leases);
+    let mut dhcp = Dhcp4Config {
+        leases_max: plan::leases(&site, stored),
+        seed: seed ^ DHCP_SEED,
+        identifier_key: (u128::from(random()) << 64 | u128::from(random())).to_be_bytes(),
+        durable: false,
     };
     if let Some((kept, _)) = &kept {
         (dhcp.identifier_key, dhcp.durable) = (kept.key, true);
@@ -161,11 +163,11 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 }
 
 /// The one who opens sockets later: a helper where that takes privileges.
-fn start_helper(user: Option<&User>) -> Opener {
+fn start_helper(site: &Site, user: Option<&User>) -> Opener {
     if !privileges::opens_sockets() {
         return Opener::Own;
     }
-    match Helper::start(|| privileges::confine(user)) {
+    match Helper::start(plan::low_ports(site), || privileges::confine(user)) {
         Ok(helper) => Opener::Helper(helper),
         Err(error) => {
             let help = "interfaces and addresses that come later take a restart";
@@ -174,34 +176,6 @@ fn start_helper(user: Option<&User>) -> Opener {
         }
     }
 }
-
-/// Opens the sockets of what was prepared; and prepares once more, if interfaces or addresses
-/// have gone away meanwhile.
-fn open(
-    mut prepared: Prepared,
-    site: &Site,
-    mut prepare: impl FnMut() -> Result<Prepared, Refused>,
-) -> anyhow::Result<(Prepared, Bound)> {
-    let mut attempts_left = OPEN_ATTEMPTS;
-    loop {
-        attempts_left -= 1;
-        match reveille_runtime::bind(plan::of(site, &prepared)) {
-            Ok(bound) => return Ok((prepared, bound)),
-            Err(BindError { reason: BindReason::NoDevice | BindReason::NoAddress, .. })
-                if attempts_left > 0 =>
-            {
-                prepared = prepare()?;
-            }
-            Err(error) => {
-                let explained = Explained { what: error.to_string(), help: advice(&error) };
-                return Err(explained.into());
-            }
-        }
-    }
-}
-
-/// How often a host may change while it is looked at.
-const OPEN_ATTEMPTS: u32 = 5;
 
 /// Each engine draws its own numbers.
 const DHCP_SEED: u64 = 1;

@@ -73,6 +73,9 @@ pub enum StoreError {
     /// It failed before, or behind the scenes.
     #[error("an earlier write has failed")]
     Failed,
+    /// The server has room for fewer leases.
+    #[error("there are more leases than a server has room for")]
+    NoRoom,
 }
 
 impl StoreError {
@@ -99,7 +102,7 @@ impl StoreError {
                 "restore a backup, or stop the server and run `reveille leases repair`: it keeps \
                  every whole record and says what is lost",
             ),
-            Self::Failed => None,
+            Self::Failed | Self::NoRoom => None,
         }
     }
 }

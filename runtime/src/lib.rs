@@ -72,4 +72,4 @@ pub use events::EventReceiver;
 pub use persist::PersistPort;
 pub use probe::{Feature, FeatureState, Features};
 pub use shards::{Engines, ShardIndex};
-pub use socket::{Helper, Opener};
+pub use socket::{Helper, LowPorts, Opener};

@@ -57,6 +57,8 @@ pub(super) struct Kept {
     disk: Disk,
     /// By which clients without an Ethernet address are known.
     pub(super) key: [u8; KEY_BYTES],
+    /// Records in it.
+    pub(super) leases: u64,
 }
 
 /// What others see of the store.
@@ -77,7 +79,8 @@ impl Kept {
         let open = || {
             let disk = Disk::open(directory)?;
             let key = disk.identifier_key()?;
-            Ok(Self { disk, key })
+            let leases = disk.reader().count()?;
+            Ok(Self { disk, key, leases })
         };
         open().map_err(|error| crate::leases::opening(directory, &error).into())
     }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use reveille_core::engine::{InterfaceId, SocketId};
 use reveille_core::view::DhcpMode;
-use reveille_runtime::{Config, InterfaceSpec, SocketPlan, TftpSpec, UdpSpec};
+use reveille_runtime::{Config, InterfaceSpec, LowPorts, SocketPlan, TftpSpec, UdpSpec};
 
 use super::Prepared;
 use crate::site::Site;
@@ -18,12 +18,18 @@ const PXE_PORT: u16 = 4011;
 /// Ephemeral ports that TFTP transfers of one shard share.
 const TRANSFER_SOCKETS: u16 = 4;
 
-/// Leases there is always room for: a reload may bring larger pools. Each takes about 80 bytes,
-/// touched when used.
-const LEASES_MIN: u64 = 65_536;
+/// The port of TFTP (RFC 1350 §4).
+const TFTP_PORT: u16 = 69;
 
-/// Leases there is room for at most.
-const LEASES_MAX: u64 = 4 * 1024 * 1024;
+/// The port of HTTP (RFC 9110 §4.2.1).
+const HTTP_PORT: u16 = 80;
+
+/// Leases there is room for beyond those that are foreseen: a reload may bring larger pools. Each
+/// takes about 80 bytes, touched when used.
+const LEASES_SPARE: u64 = 65_536;
+
+/// Leases of the pools that there is room for at most.
+const LEASES_FORESEEN_MAX: u64 = 4 * 1024 * 1024;
 
 pub(super) fn of(site: &Site, prepared: &Prepared) -> Config {
     let mut config = Config::new(site.shard_count());
@@ -79,13 +85,21 @@ pub(crate) const fn transfer_sockets(site: &Site) -> u16 {
     if site.tftp.single_port { 0 } else { TRANSFER_SOCKETS }
 }
 
-/// Leases that the DHCP engine has room for.
-pub(super) fn leases(site: &Site) -> u32 {
+/// Ports that take a privilege and may have to be opened while the server runs: those of now, and
+/// those that firmware asks.
+pub(super) const fn low_ports(site: &Site) -> LowPorts {
+    LowPorts { udp: [DHCP_PORT, TFTP_PORT, site.tftp.port], tcp: [HTTP_PORT, site.http.port] }
+}
+
+/// Leases that the DHCP engine has room for: those that the site foresees, and the `stored` ones
+/// whatever has become of their pools. An address whose lease found no room would be free for
+/// somebody else.
+pub(super) fn leases(site: &Site, stored: u64) -> u32 {
     // Of all networks: some may not be there yet.
     let pools = site.networks.iter().flat_map(|network| &network.pools);
     let addresses: u64 = pools.map(|pool| pool.range.size()).sum();
-    let wanted = addresses + site.machines.len() as u64;
-    u32::try_from(wanted.clamp(LEASES_MIN, LEASES_MAX)).unwrap_or(u32::MAX - 1)
+    let foreseen = (addresses + site.machines.len() as u64).min(LEASES_FORESEEN_MAX);
+    u32::try_from(foreseen + stored + LEASES_SPARE).unwrap_or(u32::MAX).min(u32::MAX - 1)
 }
 
 #[cfg(test)]
@@ -180,9 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_every_address() {
+    fn there_is_room_for_every_address_and_every_stored_lease() {
         let mut site = Site::default();
-        assert_eq!(leases(&site), 65_536);
+        assert_eq!(leases(&site, 0), 65_536);
+        assert_eq!(leases(&site, 5_000_000), 5_065_536);
         let first = Ipv4Addr::new(10, 0, 0, 100);
         let pool = |last| Pool::new(first, last);
         let network = SiteNetwork {
@@ -190,6 +205,15 @@ mod tests {
             ..SiteNetwork::default()
         };
         site.networks = vec![network, SiteNetwork::default()];
-        assert_eq!(leases(&site), 196_608);
+        assert_eq!(leases(&site, 0), 196_608 + 65_536);
+        assert_eq!(leases(&site, 1_000), 196_608 + 1_000 + 65_536);
+        assert_eq!(leases(&site, u64::from(u32::MAX)), u32::MAX - 1);
+    }
+
+    #[test]
+    fn the_helper_may_open_the_ports_of_the_site() {
+        let mut site = Site::default();
+        (site.tftp.port, site.http.port) = (70, 8080);
+        assert_eq!(low_ports(&site), LowPorts { udp: [67, 69, 70], tcp: [80, 8080] });
     }
 }

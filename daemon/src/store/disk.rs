@@ -330,6 +330,14 @@ impl Reader {
         Ok(rows)
     }
 
+    /// How many leases there are. Reads all of them.
+    ///
+    /// # Errors
+    /// As [`Self::page`].
+    pub fn count(&self) -> Result<u64, StoreError> {
+        Ok(self.handles()?.leases.len().map_err(reason)? as u64)
+    }
+
     fn handles(&self) -> Result<Handles, StoreError> {
         self.lock().clone().ok_or(StoreError::Failed)
     }

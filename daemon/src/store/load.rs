@@ -8,7 +8,7 @@ use std::time::Duration;
 use reveille_core::binding::{Binding, BindingState, ClientId, RestoreError};
 use reveille_core::text::Text;
 use reveille_core::time::Instant;
-use reveille_core::view::View;
+use reveille_core::view::{Subnet, View};
 use tracing::{error, info, warn};
 
 use super::disk::Reader;
@@ -37,7 +37,7 @@ pub struct Loaded {
     pub declined: u64,
     /// Addresses whose record cannot be read: they are given to nobody.
     pub damaged: Vec<(Ipv4Addr, Damage)>,
-    /// Leases that the table has no room for.
+    /// Leases that the table does not take.
     pub refused: u64,
     /// Why.
     pub refusal: Option<RestoreError>,
@@ -47,7 +47,8 @@ pub struct Loaded {
 /// reads ahead.
 ///
 /// # Errors
-/// If the store cannot be read to its end: what is not known cannot be kept from being given away.
+/// If the store cannot be read to its end, or the table has no room for all of it: what is not known
+/// cannot be kept from being given away.
 pub fn load(
     reader: &Reader,
     view: &View,
@@ -71,7 +72,7 @@ pub fn load(
         });
         for page in read {
             for row in page? {
-                loaded.take(&row, view, clocks, &mut restore);
+                loaded.take(&row, view, clocks, &mut restore)?;
             }
         }
         Ok(loaded)
@@ -84,18 +85,23 @@ pub fn following(rows: &[Row], limit: usize) -> Option<Ipv4Addr> {
     last.address.to_bits().checked_add(1).map(Ipv4Addr::from_bits)
 }
 
-/// Keeps an address from being given away, because it may be somebody's.
-fn quarantine(address: Ipv4Addr, view: &View) -> Option<Binding> {
-    let network = view.networks.iter().find(|network| network.subnet.contains(address))?;
-    Some(Binding {
+/// Keeps an address from being given away, because it may be somebody's. Its network may be one
+/// that is not there yet, or that a reload brings: what holds an address counts in whichever
+/// network it is asked for.
+fn quarantine(address: Ipv4Addr, view: &View) -> Binding {
+    let network = view.networks.iter().find(|network| network.subnet.contains(address));
+    Binding {
         address,
-        subnet: network.subnet,
+        subnet: network.map_or(ANYWHERE, |network| network.subnet),
         client: None,
         client_id: ClientId::EMPTY,
         hostname: Text::EMPTY,
         state: BindingState::Declined { until: Instant::MAX },
-    })
+    }
 }
+
+/// For addresses whose network is not known.
+const ANYWHERE: Subnet = Subnet { address: Ipv4Addr::UNSPECIFIED, prefix_len: 0 };
 
 impl Loaded {
     fn take(
@@ -104,25 +110,24 @@ impl Loaded {
         view: &View,
         clocks: Clocks,
         restore: &mut impl FnMut(&Binding) -> Result<(), RestoreError>,
-    ) {
+    ) -> Result<(), StoreError> {
         let binding = match &row.record {
             Ok(record) => record.binding(clocks),
             Err(damage) => {
                 self.damaged.push((row.address, *damage));
-                match quarantine(row.address, view) {
-                    Some(binding) => binding,
-                    // It is of no network of ours: nobody can be given it.
-                    None => return,
-                }
+                quarantine(row.address, view)
             }
         };
         match restore(&binding) {
             Ok(()) => self.count(&binding, clocks.monotonic),
-            Err(refusal) => {
+            // Its address would be given to somebody else.
+            Err(RestoreError::TableFull) => return Err(StoreError::NoRoom),
+            Err(refusal @ (RestoreError::TooManyNetworks | RestoreError::Known)) => {
                 self.refused += 1;
                 self.refusal = Some(refusal);
             }
         }
+        Ok(())
     }
 
     fn count(&mut self, binding: &Binding, now: Instant) {
@@ -155,7 +160,7 @@ impl Loaded {
         }
         if let Some(refusal) = self.refusal {
             warn!(
-                help = "they stay on the disk; larger pools make more room at the next start",
+                help = "they stay on the disk; `reveille leases` lists them",
                 "{} not taken over: {refusal}",
                 Count(self.refused, "lease")
             );
@@ -176,3 +181,6 @@ impl fmt::Display for Loaded {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

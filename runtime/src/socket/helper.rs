@@ -29,8 +29,39 @@ pub struct Helper {
     process: Pid,
 }
 
+/// Ports below 1024 that a helper opens. All others take no privilege, so there is nothing to
+/// guard in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LowPorts {
+    /// Of UDP.
+    pub udp: [u16; 3],
+    /// Of TCP.
+    pub tcp: [u16; 2],
+}
+
+impl LowPorts {
+    /// Whether a helper may open it.
+    fn allow(&self, spec: &SocketSpec) -> bool {
+        let is_free = |port| port == 0 || port >= UNPRIVILEGED_PORT_MIN;
+        match spec {
+            SocketSpec::Udp(UdpOptions { local, .. }) => {
+                is_free(local.port()) || self.udp.contains(&local.port())
+            }
+            SocketSpec::Tcp { local, .. } => {
+                is_free(local.port()) || self.tcp.contains(&local.port())
+            }
+            // Their filters are locked.
+            SocketSpec::Frames(_) | SocketSpec::Echo => true,
+        }
+    }
+}
+
+/// Ports from this one on are anybody's (the default of `net.ipv4.ip_unprivileged_port_start`).
+const UNPRIVILEGED_PORT_MIN: u16 = 1024;
+
 impl Helper {
-    /// Starts the helper as a copy of this process. `confine` runs in it: it gives up all that
+    /// Starts the helper as a copy of this process, for `ports` and whatever takes no privilege.
+    /// `confine` runs in it: it gives up all that
     /// opening sockets does not take, and must not allocate if this process has other threads.
     ///
     /// The helper keeps what is open now, so this comes before anything that must close with
@@ -38,7 +69,7 @@ impl Helper {
     ///
     /// # Errors
     /// If there can be no other process, or `confine` failed.
-    pub fn start(confine: impl FnOnce() -> io::Result<()>) -> io::Result<Self> {
+    pub fn start(ports: LowPorts, confine: impl FnOnce() -> io::Result<()>) -> io::Result<Self> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         // SAFETY: the child runs `serve` and nothing else: system calls on its own stack, without
@@ -47,7 +78,7 @@ impl Helper {
             -1 => return Err(io::Error::last_os_error()),
             0 => {
                 drop(ours);
-                let served = catch_unwind(AssertUnwindSafe(|| serve(&theirs, confine)));
+                let served = catch_unwind(AssertUnwindSafe(|| serve(&theirs, ports, confine)));
                 // SAFETY: ends this copy at once; what it inherited is not its to clean up.
                 unsafe { libc::_exit(i32::from(served.is_err())) }
             }
@@ -106,7 +137,7 @@ impl Drop for Helper {
 }
 
 /// The whole life of the helper.
-fn serve(channel: &OwnedFd, confine: impl FnOnce() -> io::Result<()>) {
+fn serve(channel: &OwnedFd, ports: LowPorts, confine: impl FnOnce() -> io::Result<()>) {
     // Who ends the client by a signal to both wants it to drain, and sockets perhaps meanwhile.
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: this process, which has one thread, runs no handler afterwards.
@@ -121,7 +152,12 @@ fn serve(channel: &OwnedFd, confine: impl FnOnce() -> io::Result<()>) {
     // Ends with the client: each round waits for a request of it.
     while let Some(request) = next_request(channel) {
         let spec = decode(&request).ok_or_else(|| io::ErrorKind::InvalidInput.into());
-        let opened = spec.and_then(|spec| spec.open());
+        let opened =
+            spec.and_then(
+                |spec| {
+                    if ports.allow(&spec) { spec.open() } else { Err(Errno::ACCESS.into()) }
+                },
+            );
         if answer(channel, opened.map(Some)).is_err() {
             return;
         }

@@ -15,8 +15,8 @@ use reveille_core::mac::MacAddr;
 use reveille_core::time::Instant;
 use reveille_core::view::View;
 use reveille_runtime::{
-    BindReason, Config, Engines, Helper, ImageStore, InterfaceSpec, Opener, Server, Setup,
-    SocketPlan, UdpSpec, bind,
+    BindReason, Config, Engines, Helper, ImageStore, InterfaceSpec, LowPorts, Opener, Server,
+    Setup, SocketPlan, UdpSpec, bind,
 };
 
 use crate::frames::{send, tap};
@@ -206,7 +206,8 @@ fn a_helper_opens_what_this_thread_may_not() {
     in_namespace(|| {
         use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
         make_link("one");
-        let mut helper = Opener::Helper(Helper::start(|| Ok(())).unwrap());
+        let ports = LowPorts { udp: [67; 3], tcp: [80; 2] };
+        let mut helper = Opener::Helper(Helper::start(ports, || Ok(())).unwrap());
         let (mut server, heard) = start(plan(&[("one", 0)]));
         let machine = tap("one-peer");
         let none = CapabilitySet::empty();

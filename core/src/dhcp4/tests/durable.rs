@@ -13,7 +13,7 @@ use crate::event::EventKind;
 use crate::limits;
 use crate::text::Text;
 use crate::time::Instant;
-use crate::view::{DhcpMode, LeaseTerms, MachineKey, Pool};
+use crate::view::{DhcpMode, LeaseTerms, MachineKey, Pool, Subnet};
 use crate::wire::dhcp4::MessageType;
 
 const LEASE: Duration = Duration::from_secs(1800);
@@ -576,6 +576,28 @@ fn what_is_to_rest_for_ever_does() {
     // The others come back one by one, so that nobody can empty a pool this way.
     let resting = kept.site.server.leases().filter(|lease| lease.state().is_held(kept.site.now));
     assert_eq!(resting.count(), 2);
+}
+
+#[test]
+fn what_rests_for_ever_does_so_in_a_network_that_comes_later() {
+    let mut kept = Kept::new();
+    let pools = kept.site.view.networks[0].pools.clone();
+    for address in pools[0].first.to_bits()..pools[0].last.to_bits() {
+        let binding = Binding {
+            address: address.into(),
+            // The one that every address is of: its own was not known.
+            subnet: Subnet { address: Ipv4Addr::UNSPECIFIED, prefix_len: 0 },
+            client: None,
+            client_id: ClientId::EMPTY,
+            hostname: Text::EMPTY,
+            state: BindingState::Declined { until: Instant::MAX },
+        };
+        assert_eq!(kept.site.server.restore(&binding, kept.site.now), Ok(()));
+    }
+    // One is left, and nobody gets another by wishing for it.
+    let wish = discover(1).option(50, &pools[0].first.octets());
+    assert_eq!(only(kept.send(&wish)).yiaddr(), pools[0].last);
+    assert_eq!(kept.send(&discover(2)).len(), 0);
 }
 
 #[test]

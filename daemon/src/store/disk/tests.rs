@@ -60,6 +60,7 @@ fn leases_survive() {
     let disk = Disk::open(state.path()).expect("it is whole");
     assert_eq!(disk.commit_number(), 2);
     assert_eq!(numbers(&disk), [1, 2]);
+    assert_eq!(disk.reader().count().expect("it can be read"), 2);
     assert_eq!(rows(&disk)[&released.address], released, "the later one counts");
     assert_eq!(disk.identifier_key().expect("it is there"), key);
     fs::write(state.path().join(IDENTITY), b"nonsense").expect("it is ours");

@@ -3,6 +3,8 @@ use std::net::TcpStream;
 use super::*;
 use crate::socket::local_address;
 
+const PORTS: LowPorts = LowPorts { udp: [67, 69, 69], tcp: [80, 80] };
+
 fn specs() -> [SocketSpec; 8] {
     let local = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 1), 0);
     let udp = UdpOptions {
@@ -39,7 +41,7 @@ fn a_request_arrives_as_it_was_made() {
 
 #[test]
 fn the_helper_hands_over_what_it_opens_and_says_what_it_cannot() {
-    let mut helper = Helper::start(|| Ok(())).unwrap();
+    let mut helper = Helper::start(PORTS, || Ok(())).unwrap();
     let local = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
     let listener = helper.open(&SocketSpec::Tcp { local, shared: false }).unwrap();
     let address = local_address(&listener).unwrap();
@@ -54,14 +56,41 @@ fn the_helper_hands_over_what_it_opens_and_says_what_it_cannot() {
 }
 
 #[test]
+fn of_the_low_ports_only_those_agreed_upon_are_opened() {
+    let at = |port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    let tcp = |port| SocketSpec::Tcp { local: at(port), shared: false };
+    let udp = |port| {
+        let SocketSpec::Udp(options) = specs()[0] else { panic!("the first one is UDP") };
+        SocketSpec::Udp(UdpOptions { local: at(port), ..options })
+    };
+    for (port, by_udp, by_tcp) in [
+        (0, true, true),
+        (22, false, false),
+        (67, true, false),
+        (69, true, false),
+        (80, false, true),
+        (1023, false, false),
+        (1024, true, true),
+        (u16::MAX, true, true),
+    ] {
+        assert_eq!(PORTS.allow(&udp(port)), by_udp, "UDP port {port}");
+        assert_eq!(PORTS.allow(&tcp(port)), by_tcp, "TCP port {port}");
+    }
+    // Whoever may open anything is refused as well.
+    let mut helper = Helper::start(PORTS, || Ok(())).unwrap();
+    let refused = helper.open(&tcp(1)).unwrap_err();
+    assert_eq!(refused.raw_os_error(), Some(libc::EACCES));
+}
+
+#[test]
 fn a_helper_that_could_not_confine_itself_is_no_helper() {
-    let error = Helper::start(|| Err(Errno::PERM.into())).unwrap_err();
+    let error = Helper::start(PORTS, || Err(Errno::PERM.into())).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EPERM));
 }
 
 #[test]
 fn a_helper_that_is_gone_is_an_error_and_no_hang() {
-    let mut helper = Helper::start(|| Ok(())).unwrap();
+    let mut helper = Helper::start(PORTS, || Ok(())).unwrap();
     rustix::process::kill_process(helper.process, rustix::process::Signal::KILL).unwrap();
     let local = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
     let spec = SocketSpec::Tcp { local, shared: false };
