@@ -464,7 +464,7 @@ fn draining_waits_for_the_store() {
 fn what_waits_for_the_store_is_bounded() {
     let site = Site::new();
     let subnet = site.view.networks[0].subnet;
-    let wide = crate::view::Subnet { prefix_len: 16, ..subnet };
+    let wide = Subnet { prefix_len: 16, ..subnet };
     let mut server = Dhcp4Server::new(config(limits::DHCP_CHANGES_MAX + 1));
     let address = |number: u32| Ipv4Addr::from_bits(subnet.address.to_bits() + 256 + number);
     for number in 0..=limits::DHCP_CHANGES_MAX {
