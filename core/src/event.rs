@@ -9,6 +9,7 @@ use crate::limits;
 use crate::mac::MacAddr;
 use crate::text::Text;
 use crate::time::Instant;
+use crate::view::Subnet;
 use crate::wire::pxe::{ArchType, Uuid};
 
 /// Something that happened to one client.
@@ -93,6 +94,17 @@ pub enum EventKind {
     },
     /// No address was left for it.
     NoAddress,
+    /// Another host uses the address that it was offered, so the address rests.
+    AddressInUse {
+        /// The address.
+        address: Ipv4Addr,
+        /// The host's station; `None` behind a relay agent, where it cannot be seen.
+        station: Option<MacAddr>,
+    },
+    /// Another DHCP server answers where we do.
+    ForeignServer(ForeignServer),
+    /// How much of a network's pools is in use.
+    Pool(PoolUsage),
     /// Its architecture has no boot program here.
     NoBootProgram {
         /// What it is.
@@ -165,6 +177,65 @@ pub enum EventKind {
     StoreRecovered,
     /// User space says that it runs.
     Up,
+}
+
+/// A DHCP server of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForeignServer {
+    /// As it names itself (option 54).
+    pub server: Ipv4Addr,
+    /// Its station, if it was seen.
+    pub station: Option<MacAddr>,
+    /// The network whose clients it answers.
+    pub subnet: Subnet,
+    /// The interface by which that was seen.
+    pub link: LinkName,
+    /// As a ProxyDHCP we work beside another server. This is that one, so that the new one is a
+    /// second.
+    pub beside: Option<Ipv4Addr>,
+}
+
+/// The name of an interface.
+pub type LinkName = Text<15>;
+
+/// The addresses of a network's pools, counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUsage {
+    /// The network.
+    pub subnet: Subnet,
+    /// Addresses in its pools.
+    pub size: u64,
+    /// Addresses that are lent, or about to be.
+    pub bound: u32,
+    /// Addresses that are offered and not yet asked for.
+    pub offered: u32,
+    /// Addresses that rest because another host was found to use them.
+    pub resting: u32,
+    /// How full that is.
+    pub level: PoolLevel,
+    /// Whether the level is another than before, and so somebody's business.
+    pub is_news: bool,
+}
+
+impl PoolUsage {
+    /// Addresses that nobody else can have.
+    pub fn used(&self) -> u64 {
+        u64::from(self.bound) + u64::from(self.offered) + u64::from(self.resting)
+    }
+}
+
+/// How full pools are. A level is left only when there is a little more room than it takes to
+/// reach it, so that a pool at its border does not tell it with every lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PoolLevel {
+    /// There is room.
+    Normal,
+    /// Four fifths are in use.
+    High,
+    /// 95 of a hundred are in use.
+    Critical,
+    /// None is left.
+    Full,
 }
 
 /// How a file travels.

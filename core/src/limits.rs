@@ -72,6 +72,61 @@ pub const DHCP_REQUEST_BYTES_MAX: usize = 960;
 /// How long an address rests that a client found in use by somebody else.
 pub const DECLINE_HOLD: Duration = Duration::from_secs(600);
 
+/// Addresses remembered as asked for on the link or by an echo. 48 bytes each.
+pub const CONFLICT_PROBES_KNOWN: u32 = 16_384;
+
+/// Probes that wait to be sent. More are left out: a probe must delay nothing.
+pub const CONFLICT_PROBES_WAITING: usize = 64;
+
+/// Probes in one second. A broadcast interrupts every host of a link.
+pub const CONFLICT_PROBES_PER_SECOND: u32 = 256;
+
+/// DHCP messages that wait, above which no address is probed: what is left of a turn belongs to
+/// them.
+pub const CONFLICT_PENDING_MAX: u32 = 256;
+
+/// How long an answer to a probe counts. A router of a network behind a relay agent asks for the
+/// address by ARP before it hands on an echo, and repeats that once a second.
+pub const CONFLICT_WAIT: Duration = Duration::from_secs(3);
+
+/// How long an address that nobody answered for counts as free.
+pub const CONFLICT_FRESH: Duration = Duration::from_secs(300);
+
+/// DHCP servers of others that are remembered. More within [`FOREIGN_SERVER_PAUSE`] are not told:
+/// whoever names them by the thousand made them up.
+pub const FOREIGN_SERVERS_MAX: usize = 64;
+
+/// How often one DHCP server of others is told.
+pub const FOREIGN_SERVER_PAUSE: Duration = Duration::from_secs(600);
+
+/// Open offers whose port is known (option 82) that are counted by it. 48 bytes each.
+pub const PORT_OFFERS_MAX: u32 = 16_384;
+
+/// The part of a network's pools that open offers to one port may take, unless it is configured.
+pub const PORT_OFFERS_SHARE: u64 = 4;
+
+/// Open offers to one port that are always possible: a switch behind it with a few machines.
+pub const PORT_OFFERS_MIN: u64 = 4;
+
+/// When no address is left, an offer so old may be promised to a second client as well; who asks
+/// first gets the address. edk2 asks within 4 s of its first DISCOVER.
+pub const OFFER_ALONE: Duration = Duration::from_secs(5);
+
+/// The same for a Raspberry Pi, whose firmware uses what it was offered and never asks.
+pub const OFFER_ALONE_SILENT: Duration = Duration::from_secs(60);
+
+/// Offered addresses that are looked at for one to promise again.
+pub const OFFER_CANDIDATES: u32 = 16;
+
+/// Clients for which no address was left that are told one by one, in a second.
+pub const REFUSALS_TOLD_PER_SECOND: u32 = 10;
+
+/// How often the use of a network's pools is told to whoever counts it.
+pub const POOL_GAUGE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Networks whose use is remembered.
+pub const POOL_LEVELS_MAX: u32 = 1024;
+
 /// Networks with leases: more than one host serves. A pool of a class counts as one more. 150
 /// bytes each.
 pub const DHCP_GROUNDS_MAX: usize = 4096;

@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::decide::{Answer, decide_on_link, decide_stored, network_of_stored};
+use super::guard::{Guard, promise_on_link};
 use super::identify::Archs;
 use super::lease::{ClientKey, LeaseTable, Storing};
 use super::policy::{self, Policy};
@@ -57,6 +58,7 @@ pub(super) struct Desk {
     pub(super) leases: LeaseTable,
     pub(super) advertiser: Advertiser,
     pub(super) events: EventQueue,
+    pub(super) guard: Guard,
     booting: RecentMap<MacAddr, Booting>,
     rng: Rng,
 }
@@ -67,6 +69,7 @@ impl Desk {
             leases: LeaseTable::new(config, &mut rng),
             advertiser: Advertiser::new(&mut rng),
             events: EventQueue::new(limits::EVENTS_MAX),
+            guard: Guard::new(&mut rng),
             booting: RecentMap::new(limits::DHCP_BOOTING_MAX, &mut rng),
             rng,
         }
@@ -79,6 +82,7 @@ impl Desk {
             leases: self.leases.copy(),
             advertiser: Advertiser::new(&mut rng),
             events: EventQueue::new(1),
+            guard: Guard::new(&mut rng),
             booting: self.booting.clone(),
             rng: self.rng.clone(),
         }
@@ -202,7 +206,8 @@ impl Desk {
             (Kind::Request, Some(address), Some(client)) => {
                 let machine = request.machine(view).map(|(id, _)| id);
                 let classes = policy::classes_of(request, view, machine.is_some());
-                let claim = Claim { view, network, client, machine, classes, now };
+                let is_silent = request.is_silent();
+                let claim = Claim { view, network, client, machine, classes, is_silent, now };
                 let is_new = self.leases.check_unstored(&claim, address) == Ok(false);
                 if is_new { Err(Discard::StoreFailing) } else { Ok(()) }
             }
@@ -237,7 +242,8 @@ impl Desk {
         } else {
             let Some(client) = self.client_key(request) else { return Verdict::Nothing };
             let machine = machine.map(|(id, _)| id);
-            let claim = Claim { view, network, client, machine, classes, now };
+            let is_silent = request.is_silent();
+            let claim = Claim { view, network, client, machine, classes, is_silent, now };
             let answer = match stored {
                 None => {
                     let (chosen, answer) =
@@ -247,7 +253,16 @@ impl Desk {
                         recorder.note(|| Decision::Network { subnet, by });
                     }
                     network = chosen;
-                    answer
+                    if answer == Answer::NoAddress
+                        && request.kind == Kind::Discover
+                        && let Some((on, address)) =
+                            promise_on_link(&mut self.leases, &claim, place)
+                    {
+                        network = on;
+                        Answer::Offer(address)
+                    } else {
+                        answer
+                    }
                 }
                 Some((message, stored)) => {
                     if request.kind == Kind::Bootp {
@@ -301,6 +316,9 @@ impl Desk {
         self.remember(request, &plan, now);
         let later = proxy::tells_file_later(effects);
         self.note_answer(request, &plan, later, answer, now);
+        if !is_proxy {
+            self.guard_answer(request, network, answer, now);
+        }
         let machine = machine.map(|(_, machine)| machine);
         let asked = request.options.parameter_list.codes();
         let address = answer.address().or_else(|| request.address());
@@ -425,6 +443,7 @@ impl Desk {
                 (Some(address), EventKind::Ack { firmware, address, lease, boot_file })
             }
             Answer::Nak(address) => (None, EventKind::Nak { address }),
+            Answer::NoAddress if !self.guard.may_tell_refusal(now) => return,
             Answer::NoAddress => (None, EventKind::NoAddress),
             Answer::Silence | Answer::Later(..) | Answer::Again => return,
         };

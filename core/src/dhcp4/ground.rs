@@ -30,6 +30,8 @@ pub(super) struct Ground {
     pub(super) rests_until: Instant,
     /// Until when the leases that run are not looked through for one that has ended.
     pub(super) runs_until: Instant,
+    /// Until when addresses may be asked for that were promised to more than one client.
+    pub(super) promised_until: Instant,
     pub(super) offered: List,
     storing: List,
     pub(super) bound: List,
@@ -38,6 +40,8 @@ pub(super) struct Ground {
     /// Leases on this ground.
     pub(super) count: u32,
     pub(super) declined_count: u32,
+    pub(super) offered_count: u32,
+    pub(super) idle_count: u32,
 }
 
 impl Ground {
@@ -51,6 +55,7 @@ impl Ground {
             swept: 0,
             rests_until: Instant::ZERO,
             runs_until: Instant::ZERO,
+            promised_until: Instant::ZERO,
             offered: List::EMPTY,
             storing: List::EMPTY,
             bound: List::EMPTY,
@@ -58,6 +63,8 @@ impl Ground {
             idle: List::EMPTY,
             count: 0,
             declined_count: 0,
+            offered_count: 0,
+            idle_count: 0,
         }
     }
 
@@ -70,7 +77,9 @@ impl Ground {
     pub(super) fn link(&mut self, links: &mut Links, state: LeaseState, slot: u32) {
         links.push_last(self.list_mut(state), slot);
         self.count += 1;
-        self.declined_count += u32::from(matches!(state, LeaseState::Declined { .. }));
+        if let Some(count) = self.count_mut(state) {
+            *count += 1;
+        }
     }
 
     /// Takes the lease in `slot` off the list of its state.
@@ -78,7 +87,18 @@ impl Ground {
         links.remove(self.list_mut(state), slot);
         assert!(self.count > 0, "a lease was counted on its ground");
         self.count -= 1;
-        self.declined_count -= u32::from(matches!(state, LeaseState::Declined { .. }));
+        if let Some(count) = self.count_mut(state) {
+            *count -= 1;
+        }
+    }
+
+    const fn count_mut(&mut self, state: LeaseState) -> Option<&mut u32> {
+        match state {
+            LeaseState::Offered { .. } => Some(&mut self.offered_count),
+            LeaseState::Declined { .. } => Some(&mut self.declined_count),
+            LeaseState::Idle => Some(&mut self.idle_count),
+            LeaseState::Storing { .. } | LeaseState::Bound { .. } => None,
+        }
     }
 
     const fn list_mut(&mut self, state: LeaseState) -> &mut List {
@@ -108,7 +128,12 @@ impl Grounds {
 
     /// The ground of `subnet` with the plain terms.
     pub(super) fn find(&self, subnet: Subnet) -> Option<u16> {
-        let at = self.places.binary_search_by_key(&place(subnet, 0), |(place, _)| *place);
+        self.find_part(subnet, 0)
+    }
+
+    /// The same with these terms.
+    pub(super) fn find_part(&self, subnet: Subnet, terms: u16) -> Option<u16> {
+        let at = self.places.binary_search_by_key(&place(subnet, terms), |(place, _)| *place);
         self.places.get(at.ok()?).map(|(_, ground)| *ground)
     }
 

@@ -57,6 +57,8 @@ const _: () = assert!(size_of::<Lease>() == 32);
 #[derive(Clone, Copy, Debug)]
 enum Hold {
     Offered,
+    /// To a client that uses it without asking for it.
+    OfferedSilently,
     Storing,
     Bound,
     Declined,
@@ -68,7 +70,7 @@ impl Lease {
     pub const fn state(&self) -> LeaseState {
         let until = self.until;
         match self.hold {
-            Hold::Offered => LeaseState::Offered { until },
+            Hold::Offered | Hold::OfferedSilently => LeaseState::Offered { until },
             Hold::Storing => LeaseState::Storing { message: until.as_nanos() as u32 },
             Hold::Bound => LeaseState::Bound { until },
             Hold::Declined => LeaseState::Declined { until },
@@ -198,6 +200,9 @@ impl LeaseTable {
         };
         if !runs_on {
             self.transition_to(slot, LeaseState::Offered { until });
+            if claim.is_silent {
+                self.leases[slot as usize].hold = Hold::OfferedSilently;
+            }
         }
         Some(self.lease(slot).address)
     }
@@ -243,8 +248,8 @@ impl LeaseTable {
                 }
                 let taken = self.at(address).map(|slot| self.lease(slot));
                 let by_another = |lease: &Lease| lease.client != Some(claim.client);
-                if taken.is_some_and(|lease| by_another(lease) && lease.state().is_held(claim.now))
-                {
+                let is_held = |lease: &Lease| by_another(lease) && lease.state().is_held(claim.now);
+                if taken.is_some_and(is_held) && !self.is_promised(claim, address) {
                     return Err(Refusal::Wrong);
                 }
                 if adopt { Ok(None) } else { Err(Refusal::Unknown) }
@@ -262,6 +267,7 @@ impl LeaseTable {
         if let Some(own) = self.check(claim, address, adopt)? {
             return Ok(own);
         }
+        self.end_offer_of_another(claim, address);
         self.obtain(claim, address).ok_or(Refusal::Unknown)
     }
 
@@ -317,7 +323,11 @@ impl LeaseTable {
     ) -> Result<(), Discard> {
         let slot = self.of_client(client, network.subnet);
         let slot = slot.filter(|slot| self.lease(*slot).address == address);
-        let slot = slot.ok_or(Discard::UnknownSession)?;
+        self.let_rest(slot.ok_or(Discard::UnknownSession)?, network, now)
+    }
+
+    /// Gives the address in `slot` to nobody for a while.
+    fn let_rest(&mut self, slot: u32, network: &Network, now: Instant) -> Result<(), Discard> {
         if !self.note_change(slot) {
             return Err(Discard::Overload);
         }
@@ -659,5 +669,6 @@ const DECLINED_SHARE: u64 = 8;
 const DECLINED_LOOKS: u32 = 64;
 
 mod durable;
+mod scarce;
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,12 @@
 //! notes why with the recorder of `trace`, which the engine's own way does without.
 
 mod configured;
+mod conflict;
 mod decide;
 mod desk;
+mod foreign;
 mod ground;
+mod guard;
 mod identify;
 mod lease;
 mod names;
@@ -18,6 +21,7 @@ mod pending;
 mod policy;
 mod pool;
 mod proxy;
+mod quota;
 mod records;
 mod reply;
 mod request;
@@ -25,7 +29,9 @@ mod route;
 mod server;
 mod sheet;
 mod trace;
+mod usage;
 
+pub use guard::GuardCounts;
 pub use lease::{ClientKey, Lease, LeaseState};
 pub use server::{Dhcp4Config, Dhcp4Server};
 pub use trace::{

@@ -16,6 +16,8 @@ pub(super) struct Claim<'v> {
     /// The machine that the request itself names; later stages of its boot may not name it.
     pub(super) machine: Option<MachineId>,
     pub(super) classes: ClassSet,
+    /// Whether its firmware uses what it is offered and never asks for it.
+    pub(super) is_silent: bool,
     pub(super) now: Instant,
 }
 

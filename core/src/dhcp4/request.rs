@@ -321,6 +321,11 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Whether the firmware uses the address that it is offered and never asks for it.
+    pub(super) fn is_silent(&self) -> bool {
+        self.client.firmware == Firmware::RaspberryPi
+    }
+
     /// Whether an iPXE can load by HTTP. One that tells nothing about itself can.
     pub(super) fn loads_by_http(&self) -> bool {
         self.client.firmware != Firmware::Ipxe

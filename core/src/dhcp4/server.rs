@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::desk::{Desk, Verdict};
+use super::guard::GuardCounts;
 use super::lease::{ClientKey, Lease, Storing};
 use super::pending::{Parked, Pending, RepeatKey, Urgency};
 use super::policy;
@@ -17,7 +18,7 @@ use crate::boot::BootFile;
 use crate::digits;
 use crate::engine::{
     Datagram, Discard, Engine, Frame, OperatorOrder, Origin, Output, Packet, Route, SendError,
-    StoreAnswer, Transmit,
+    SocketId, StoreAnswer, Transmit,
 };
 use crate::event::{Event, EventKind};
 use crate::identity::{ClientIdentity, Firmware};
@@ -81,6 +82,11 @@ impl Dhcp4Server {
         self.desk.leases.restore(binding, now)
     }
 
+    /// What was noticed beside the service.
+    pub fn guard_counts(&self) -> GuardCounts {
+        self.desk.guard.counts()
+    }
+
     /// All addresses of which something is known.
     pub fn leases(&self) -> impl Iterator<Item = &Lease> {
         self.desk.leases.iter()
@@ -98,6 +104,9 @@ impl Dhcp4Server {
         now: Instant,
         view: &View,
     ) -> Result<(), Discard> {
+        if datagram.socket == SocketId::ECHO {
+            return self.desk.handle_echo(datagram.payload, now, view);
+        }
         let received = Received::of(datagram, view)?;
         let payload = without_padding(datagram.payload)?;
         let mut options = Options::default();
@@ -234,6 +243,11 @@ impl Dhcp4Server {
         now: Instant,
         view: &View,
     ) -> Result<(), Discard> {
+        match frame.packet.first().map(|first| first >> 4) {
+            Some(0) => return self.desk.handle_arp(frame, now, view),
+            Some(4) => return self.desk.handle_server_frame(frame, &mut self.scratch, now, view),
+            Some(_) | None => {}
+        }
         let booting = self.desk.booting(frame.source, now);
         let is_ipxe = booting.is_some_and(|booting| booting.firmware == Firmware::Ipxe);
         self.desk.advertiser.handle_frame(frame, is_ipxe, now, view)
@@ -279,7 +293,10 @@ impl Engine for Dhcp4Server {
             if let Some((ticket, binding)) = self.desk.leases.next_change(now) {
                 return Some(Output::Persist { ticket, binding });
             }
-            let message = self.pending.next()?;
+            self.desk.guard.set_waiting(self.pending.len());
+            let Some(message) = self.pending.next() else {
+                return self.desk.poll_probe(head, now, view).map(Output::Transmit);
+            };
             match self.answer(message, None, head, now, view) {
                 Verdict::Reply(transmit) => {
                     self.pending.remove(message);
@@ -396,6 +413,9 @@ fn check_as_proxy(
     view: &View,
 ) -> Result<(), Discard> {
     let checked = proxy::check(request, network, view);
+    if request.kind == Kind::Request && !request.received.at_pxe_port() {
+        desk.note_choice(request, network, now, view);
+    }
     if checked.is_err() && desk.is_booting(&request.client, now) {
         desk.note_arrival(request, now);
     }
@@ -418,6 +438,7 @@ fn handled_at_once(
     match request.kind {
         Kind::Request if !for_us => {
             desk.withdraw(request, network, now);
+            desk.note_choice(request, network, now, view);
             Err(Discard::OtherServer)
         }
         Kind::Bootp => check_bootp(request, place, view).map(|()| false),

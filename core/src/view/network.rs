@@ -68,6 +68,12 @@ pub struct Network {
     /// Whether clients of BOOTP get addresses from the pools, which never come back. Those with an
     /// address of their own are always served.
     pub bootp: bool,
+    /// Whether somebody is asked, beside its offer, whether an address is in use.
+    pub conflict_check: bool,
+    /// Open offers that one port behind a relay agent may have; `None`: a part of the pools.
+    pub offers_per_port: Option<u32>,
+    /// DHCP servers of others that are meant to be here.
+    pub other_servers: Vec<Ipv4Addr>,
 }
 
 impl Default for Network {
@@ -92,6 +98,9 @@ impl Default for Network {
             authoritative: false,
             known_only: false,
             bootp: false,
+            conflict_check: true,
+            offers_per_port: None,
+            other_servers: Vec::new(),
         }
     }
 }
@@ -106,6 +115,19 @@ impl Network {
     /// The terms of a pool; `None` for the plain ones.
     pub fn terms_of(&self, pool: &Pool) -> Option<&PoolTerms> {
         self.terms.get(usize::from(pool.terms))
+    }
+
+    /// The address at this place in the pools, from 0 on.
+    pub fn nth_address(&self, mut place: u64) -> Option<Ipv4Addr> {
+        for pool in &self.pools {
+            if place < pool.size() {
+                return Some(Ipv4Addr::from_bits(
+                    pool.first.to_bits() + u32::try_from(place).ok()?,
+                ));
+            }
+            place -= pool.size();
+        }
+        None
     }
 
     /// Number of addresses in all pools.

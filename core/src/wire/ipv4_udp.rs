@@ -31,6 +31,19 @@ pub struct Datagram<'a> {
 /// says, [`ParseError::BadChecksum`], [`ParseError::Fragment`] for any piece of a fragmented
 /// packet, [`ParseError::UnknownCode`] for a protocol other than UDP.
 pub fn parse(packet: &[u8]) -> Result<Datagram<'_>, ParseError> {
+    parse_ip(packet, true)
+}
+
+/// The same without a look at the UDP checksum: a packet that another host on this machine sent
+/// over a virtual link may have none yet.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_unsummed(packet: &[u8]) -> Result<Datagram<'_>, ParseError> {
+    parse_ip(packet, false)
+}
+
+fn parse_ip(packet: &[u8], is_summed: bool) -> Result<Datagram<'_>, ParseError> {
     let mut reader = Reader::new(packet);
     let ip: &Ipv4Header = reader.header()?;
     if ip.version_ihl >> 4 != 4 {
@@ -52,7 +65,7 @@ pub fn parse(packet: &[u8]) -> Result<Datagram<'_>, ParseError> {
     if ip.protocol != PROTOCOL_UDP {
         return Err(ParseError::UnknownCode(u16::from(ip.protocol)));
     }
-    parse_udp(ip, packet)
+    parse_udp(ip, packet, is_summed)
 }
 
 /// Writes the IPv4 and UDP headers before a payload of `payload_len` bytes that is already in
@@ -114,7 +127,11 @@ pub fn emit(
     Ok(total)
 }
 
-fn parse_udp<'a>(ip: &Ipv4Header, rest: Reader<'a>) -> Result<Datagram<'a>, ParseError> {
+fn parse_udp<'a>(
+    ip: &Ipv4Header,
+    rest: Reader<'a>,
+    is_summed: bool,
+) -> Result<Datagram<'a>, ParseError> {
     let mut reader = rest;
     let udp: &UdpHeader = reader.header()?;
     let (source, destination) =
@@ -122,7 +139,7 @@ fn parse_udp<'a>(ip: &Ipv4Header, rest: Reader<'a>) -> Result<Datagram<'a>, Pars
     let payload_len =
         usize::from(udp.len.get()).checked_sub(UDP_HEADER_BYTES).ok_or(ParseError::BadLength)?;
     let payload = reader.bytes(payload_len)?;
-    if udp.checksum.get() != 0 {
+    if is_summed && udp.checksum.get() != 0 {
         let sum = Checksum::new()
             .with_ipv4_pseudo(source, destination, PROTOCOL_UDP, udp.len.get())
             .with(udp.as_bytes())

@@ -53,8 +53,8 @@ impl Checks {
         self.ensure(own, now, || format!("machine {machine} gives {address} back, of {held:?}"));
     }
 
-    /// An address is offered to a machine: nobody else may hold it.
-    pub(super) fn ensure_free(&self, machine: u32, address: Ipv4Addr, now: Instant) {
+    /// An address is given to a machine: nobody else may hold it.
+    fn ensure_free(&self, machine: u32, address: Ipv4Addr, now: Instant) {
         if let Some((holder, until)) = self.held.get(&address) {
             self.ensure(*holder == machine || *until <= now, now, || {
                 format!("{address} is held by machine {holder} and given to machine {machine}")

@@ -356,6 +356,8 @@ impl Host {
             checks.ensure(used, now, || format!("{span:?} is sent, but its image is not in use"));
         }
         match transmit.route {
+            // Who has an address here that nobody gave him is in no world of these; nobody answers.
+            Route::Datagram { socket: SocketId::ECHO, .. } => {}
             Route::Datagram { socket, source, destination, .. } => {
                 let is_dhcp = matches!(destination.port(), 67 | 68) || is_bootp_reply(head);
                 let source = SocketAddrV4::new(ipv4(source), source_port(socket, is_dhcp));
@@ -372,6 +374,7 @@ impl Host {
             Route::Link { .. } if !site.view.interfaces[0].link_unicast => {
                 checks.fail(now, "a frame where none can be sent");
             }
+            Route::Link { station, .. } if station == MacAddr::BROADCAST && head[0] >> 4 == 0 => {}
             Route::Link { station, .. } if head[0] >> 4 == 6 => {
                 departures.push(Departure::Frame { station, packet: head.to_vec() });
             }

@@ -66,6 +66,8 @@ impl Site {
             }),
             relays,
             authoritative: true,
+            // All machines behind the relay agent are at one port of it.
+            offers_per_port: Some(u32::MAX),
             ..Network::default()
         };
         let local = options.machines - remote;

@@ -58,6 +58,7 @@ fn claim(view: &View, client: u8, now: Instant) -> Claim<'_> {
         client: ClientKey::Mac(mac(client)),
         machine: view.machines.find(&identity).map(|(id, _)| id),
         classes: ClassSet::EMPTY,
+        is_silent: false,
         now,
     }
 }
@@ -249,6 +250,7 @@ fn a_large_pool_is_given_away_to_the_last_address() {
         client: client(number),
         machine: None,
         classes: ClassSet::EMPTY,
+        is_silent: false,
         now,
     };
     for number in 0..size {

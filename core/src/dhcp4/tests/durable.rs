@@ -175,9 +175,10 @@ fn offers_and_informs_wait_for_nobody() {
 
 #[test]
 fn people_are_told_who_a_lease_belongs_to() {
+    type Said<'a> = &'a [(u8, &'a [u8])];
     let mut kept = Kept::new();
     reserve(&mut kept.site.view, MachineKey::Mac(mac(3)), host(200));
-    let names: [(u8, &[(u8, &[u8])], &[u8], &str); 4] = [
+    let names: [(u8, Said<'_>, &[u8], &str); 4] = [
         (1, &[(61, b"\x01abc"), (12, b"pc \n1")], b"\x01abc", "pc _1"),
         (2, &[(81, b"\0\0\0b.example.org")], b"", "b.example.org"),
         (3, &[(12, b"whatever")], b"", "n0017"),

@@ -64,6 +64,8 @@ pub(super) fn view() -> View {
         lease: LeaseTerms::fixed(Duration::from_secs(1800)),
         relays: Vec::new(),
         authoritative: true,
+        // What is asked beside an offer has tests of its own.
+        conflict_check: false,
         ..Network::default()
     });
     view.profiles.push(profile("all", Loader::Ipxe));

@@ -6,6 +6,7 @@ mod clauses;
 mod durable;
 mod explain;
 mod firmware;
+mod guard;
 mod kit;
 mod menu;
 mod overload;

@@ -369,6 +369,8 @@ impl World {
     fn transmit(&mut self, transmit: &Transmit, head: &[u8]) {
         let head = &head[..usize::from(transmit.head_len)];
         match transmit.route {
+            // A probe whether an address is in use: by nobody.
+            Route::Link { .. } if head[0] >> 4 == 0 => {}
             Route::Link { .. } if head[0] >> 4 == 6 => {
                 self.machine.handle(Input::Ipv6(head), self.now);
             }

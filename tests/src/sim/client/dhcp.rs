@@ -123,7 +123,8 @@ impl Dhcp {
         };
         match (reply.kind, self.requesting) {
             (OFFER, false) => {
-                context.checks.ensure_free(context.machine, reply.address, context.now);
+                // An offer promises nothing: when no address is left, several machines are offered
+                // the same one. What is acknowledged is one machine's, and checked.
                 self.check(&reply, context);
                 let takes_it_now = !self.style.collects();
                 self.offer = Some(reply);
