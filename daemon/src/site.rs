@@ -104,6 +104,12 @@ pub struct SiteNetwork {
     pub bootp: bool,
     /// Whether only machines that the site knows are served. `None`: no.
     pub known_only: Option<bool>,
+    /// Whether to ask, beside an offer, whether somebody uses the address. `None`: yes.
+    pub conflict_check: Option<bool>,
+    /// Open offers that one port behind a relay agent may have. `None`: a part of the pools.
+    pub offers_per_port: Option<u32>,
+    /// DHCP servers of others that are meant to be here.
+    pub other_servers: Vec<Ipv4Addr>,
     /// Whether to spare iPXE its wait for IPv6 by an empty router advertisement. `None`: yes,
     /// unless this host is an IPv6 router.
     pub advertise: Option<bool>,

@@ -97,6 +97,9 @@ fn network(table: Table<'_>, known: &Definitions) -> SiteNetwork {
         authoritative: table.flag("authoritative"),
         bootp: table.flag("bootp").unwrap_or(false),
         known_only: table.flag("known_only"),
+        conflict_check: table.flag("conflict_check"),
+        offers_per_port: table.number("offers_per_port", 1, u32::MAX),
+        other_servers: table.read_all("other_servers", address),
         advertise: table.flag("router_advertisements"),
     };
     table.finish();

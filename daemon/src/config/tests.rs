@@ -49,6 +49,9 @@ fn every_key_is_read() {
         relays = ["10.20.0.9", "10.20.8.0/24"]
         known_only = true
         authoritative = false
+        conflict_check = false
+        offers_per_port = 16
+        other_servers = ["10.20.0.3"]
         router_advertisements = false
         [options]
         site_mirror = "10.0.0.9"

@@ -64,8 +64,15 @@ pub(crate) fn sockets(site: &Site, prepared: &Prepared) -> SocketPlan {
         }
         if interface.link_unicast {
             plan.frames.push(id);
+            let is_attached = view.networks.attached(id).next().is_some();
+            if is_attached {
+                plan.watched.push(id);
+            }
         }
     }
+    plan.echo = view.networks.iter().any(|network| {
+        network.mode == DhcpMode::Server && network.conflict_check && !network.relays.is_empty()
+    });
     plan.tftp = Some(TftpSpec {
         listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, site.tftp.port),
         transfer_sockets: transfer_sockets(site),

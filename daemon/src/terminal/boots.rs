@@ -217,8 +217,14 @@ impl<'e> Facts<'e> {
             What::Nak { address } | What::Decline { address } | What::Release { address } => {
                 Self { address: Some(address.to_string()), ..none }
             }
+            What::AddressInUse { address, .. } => {
+                Self { address: Some(address.to_string()), ..none }
+            }
+            What::ForeignServer(found) => Self { address: Some(found.server.to_string()), ..none },
             What::Up { bytes } => Self { bytes: Some(*bytes), ..none },
-            What::Discover { .. } | What::RouterAdvertised | What::Diagnosis(_) => none,
+            What::Discover { .. } | What::RouterAdvertised | What::Pool(_) | What::Diagnosis(_) => {
+                none
+            }
         }
     }
 }

@@ -213,6 +213,9 @@ impl Boot {
             | EventKind::Decline { .. }
             | EventKind::Release { .. }
             | EventKind::Refused { .. }
+            | EventKind::AddressInUse { .. }
+            | EventKind::ForeignServer(_)
+            | EventKind::Pool(_)
             | EventKind::Waited { .. } => News::Fresh,
             // It pauses because we said so.
             EventKind::SentAway { .. } => {
@@ -370,6 +373,10 @@ pub(super) fn describe(kind: &EventKind, roles: &Roles, boot: Option<&Boot>) -> 
         EventKind::Nak { address } => What::Nak { address: IpAddr::V4(address) },
         EventKind::Decline { address } => What::Decline { address: IpAddr::V4(address) },
         EventKind::Release { address } => What::Release { address: IpAddr::V4(address) },
+        EventKind::AddressInUse { address, station } => What::AddressInUse { address, station },
+        EventKind::ForeignServer(found) => What::ForeignServer(found),
+        EventKind::Pool(usage) if usage.is_news => What::Pool(usage),
+        EventKind::Pool(_) => return None,
         EventKind::NoAddress => What::Diagnosis(Diagnosis::PoolExhausted),
         EventKind::NoBootProgram { arch } => What::Diagnosis(Diagnosis::NoBootProgram { arch }),
         EventKind::RouterAdvertised => What::RouterAdvertised,

@@ -1,10 +1,10 @@
 //! One line of a timeline: what happened to a machine, how bad it is, what to do about it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use reveille_core::event::Protocol;
+use reveille_core::event::{ForeignServer, PoolLevel, PoolUsage, Protocol};
 use reveille_core::identity::Firmware;
 use reveille_core::mac::MacAddr;
 use reveille_core::wire::pxe::ArchType;
@@ -170,6 +170,17 @@ pub enum What {
         /// The address.
         address: IpAddr,
     },
+    /// Another host has the address that it was offered.
+    AddressInUse {
+        /// The address.
+        address: Ipv4Addr,
+        /// The host, if it was seen.
+        station: Option<MacAddr>,
+    },
+    /// A DHCP server of others is at work.
+    ForeignServer(ForeignServer),
+    /// A pool runs out, or has room again.
+    Pool(PoolUsage),
     /// It gave its address back.
     Release {
         /// The address.
@@ -217,12 +228,16 @@ impl What {
             | Self::Waited { .. }
             | Self::SentAway { .. }
             | Self::Nak { .. }
+            | Self::Pool(PoolUsage { level: PoolLevel::Normal, .. })
             | Self::Up { .. } => Weight::Stage,
             Self::TimedOut { .. }
             | Self::Unreadable { .. }
             | Self::NotFound { probe: false, .. }
             | Self::Refused { .. }
             | Self::Decline { .. }
+            | Self::AddressInUse { .. }
+            | Self::ForeignServer(_)
+            | Self::Pool(_)
             | Self::Diagnosis(_) => Weight::Warning,
         }
     }
@@ -242,6 +257,9 @@ impl What {
             Self::Refused { .. } => "refused",
             Self::Nak { .. } => "NAK",
             Self::Decline { .. } => "DECLINE",
+            Self::AddressInUse { .. } => "conflict",
+            Self::ForeignServer(_) => "other DHCP",
+            Self::Pool(_) => "pool",
             Self::Release { .. } => "RELEASE",
             Self::RouterAdvertised => "router",
             Self::Up { .. } => Stage::Up.label(),
@@ -257,6 +275,12 @@ impl What {
                 "another host uses {address}: take it out of the pool, or look for a second DHCP \
                  server on this link"
             )),
+            Self::AddressInUse { address, .. } => Some(format!(
+                "{address} rests and the client gets another one: take it out of the pool, or give \
+                 that host an address of another range"
+            )),
+            Self::ForeignServer(found) => Some(found_help(found)),
+            Self::Pool(usage) => pool_help(usage),
             Self::Unreadable { .. } => Some(
                 "the file was changed in place while it was being sent: replace image files by \
                  renaming new ones over them"
@@ -343,12 +367,75 @@ impl fmt::Display for What {
             }
             Self::Nak { address } => write!(f, "{address} is not for this machine"),
             Self::Decline { address } => write!(f, "{address} is in use already"),
+            Self::AddressInUse { address, station } => match station {
+                Some(station) => write!(f, "{address} is used by {station}"),
+                None => write!(f, "{address} is used by another host"),
+            },
+            Self::ForeignServer(found) => write_server(f, found),
+            Self::Pool(usage) => write_pool(f, usage),
             Self::Release { address } => write!(f, "{address}"),
             Self::RouterAdvertised => f.write_str("its wait for IPv6 is over"),
             Self::Up { bytes } => write!(f, "{} fetched", Bytes(*bytes)),
             Self::Diagnosis(diagnosis) => write!(f, "{diagnosis}"),
         }
     }
+}
+
+fn write_server(f: &mut fmt::Formatter<'_>, found: &ForeignServer) -> fmt::Result {
+    let ForeignServer { server, station, subnet, link, beside } = found;
+    write!(f, "{server}")?;
+    if let Some(station) = station {
+        write!(f, " ({station})")?;
+    }
+    write!(f, " answers clients of {}/{} on {link}", subnet.address, subnet.prefix_len)?;
+    if let Some(beside) = beside { write!(f, ", as {beside} does") } else { Ok(()) }
+}
+
+fn found_help(found: &ForeignServer) -> String {
+    let server = found.server;
+    match found.beside {
+        None => format!(
+            "two servers lend the same addresses twice, and machines boot from either: switch one \
+             off, or if both are meant to be here, other_servers = [\"{server}\"] in this network"
+        ),
+        Some(_) => format!(
+            "clients take the address of either server: switch one off, or if both are meant to \
+             be here, other_servers = [\"{server}\"] in this network"
+        ),
+    }
+}
+
+fn write_pool(f: &mut fmt::Formatter<'_>, usage: &PoolUsage) -> fmt::Result {
+    let PoolUsage { subnet, size, bound, offered, resting, level, .. } = usage;
+    f.write_str(match level {
+        PoolLevel::Normal => "room again: ",
+        PoolLevel::High => "fills up: ",
+        PoolLevel::Critical => "nearly empty: ",
+        PoolLevel::Full => "empty: ",
+    })?;
+    let used = usage.used();
+    write!(f, "{used} of {size} addresses of {}/{} in use", subnet.address, subnet.prefix_len)?;
+    write!(f, " ({bound} lent, {offered} offered, {resting} resting)")
+}
+
+/// What fills a pool decides what helps.
+fn pool_help(usage: &PoolUsage) -> Option<String> {
+    let half = usage.used() / 2;
+    let help = match usage.level {
+        PoolLevel::Normal => return None,
+        _ if u64::from(usage.offered) > half => {
+            "most are offered to clients that do not take them: a flood of made-up clients, or \
+             machines that do not hear this server"
+        }
+        _ if u64::from(usage.resting) > half => {
+            "most rest because other hosts use them: those hosts need addresses outside the pools"
+        }
+        PoolLevel::High | PoolLevel::Critical | PoolLevel::Full => {
+            "add addresses to the pool, or shorten the lease so that machines that are gone give \
+             theirs back sooner"
+        }
+    };
+    Some(help.to_owned())
 }
 
 fn write_boot_file(f: &mut fmt::Formatter<'_>, boot_file: &str) -> fmt::Result {

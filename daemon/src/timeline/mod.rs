@@ -76,7 +76,13 @@ impl Timelines {
     pub fn record(&mut self, event: &Event) -> Option<Entry> {
         let Some(mac) = self.mac_of(event) else {
             let what = describe(&event.kind, &self.roles, None)?;
-            let who = event.client.address.map_or(Who::Unknown, Who::Address);
+            let who = if let EventKind::ForeignServer(found) = event.kind {
+                Who::Address(IpAddr::V4(found.server))
+            } else if let EventKind::Pool(usage) = event.kind {
+                Who::Address(IpAddr::V4(usage.subnet.address))
+            } else {
+                event.client.address.map_or(Who::Unknown, Who::Address)
+            };
             return Some(Entry { who, since_start: None, what });
         };
         let machine = self.machine(mac, event);

@@ -3,8 +3,11 @@
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
-use reveille_core::event::{Client, EventName, Outcome as Transfer, Protocol};
+use reveille_core::event::{
+    Client, EventName, ForeignServer, LinkName, Outcome as Transfer, PoolLevel, PoolUsage, Protocol,
+};
 use reveille_core::identity::Firmware;
+use reveille_core::view::Subnet;
 use reveille_core::wire::pxe::ArchType;
 
 use super::*;
@@ -251,6 +254,51 @@ fn every_stage_that_can_go_silent_has_its_finding() {
     let help = |arch| Diagnosis::NoBootProgram { arch: Some(arch) }.help();
     assert!(help(ArchType::X64_UEFI).starts_with("install the package ipxe"));
     assert!(help(ArchType::ARM64_UEFI).starts_with("Debian's package ipxe has none"));
+}
+
+#[test]
+fn what_concerns_a_whole_network_is_told_with_what_to_do() {
+    let mut story = Story::new();
+    let subnet = Subnet { address: Ipv4Addr::new(10, 0, 0, 0), prefix_len: 24 };
+    let found = ForeignServer {
+        server: Ipv4Addr::new(10, 0, 0, 9),
+        station: Some(MAC),
+        subnet,
+        link: LinkName::sanitised(b"eth0"),
+        beside: None,
+    };
+    let second = ForeignServer { station: None, beside: Some(ADDRESS), ..found };
+    let usage = |bound, offered, level, is_news| {
+        let resting = 1;
+        EventKind::Pool(PoolUsage { subnet, size: 50, bound, offered, resting, level, is_news })
+    };
+    let in_use = |station| EventKind::AddressInUse { address: ADDRESS, station };
+    story.at(0, discover(Firmware::Pxe)).at(1, in_use(Some(MAC))).at(2, in_use(None));
+    story.client(None, None);
+    story.at(3, EventKind::ForeignServer(found)).at(4, EventKind::ForeignServer(second));
+    story.at(5, usage(39, 1, PoolLevel::High, true)).at(6, usage(40, 1, PoolLevel::High, false));
+    story.at(7, usage(9, 40, PoolLevel::Full, true)).at(8, usage(9, 0, PoolLevel::Normal, true));
+    let expected = "  52:54:00:12:34:56      0.000 s  DISCOVER      PXE, x86_64-uefi
+! 52:54:00:12:34:56      0.001 s  conflict      10.0.0.100 is used by 52:54:00:12:34:56
+! 52:54:00:12:34:56      0.002 s  conflict      10.0.0.100 is used by another host
+! 10.0.0.9                        other DHCP    10.0.0.9 (52:54:00:12:34:56) answers clients of \
+         10.0.0.0/24 on eth0
+! 10.0.0.9                        other DHCP    10.0.0.9 answers clients of 10.0.0.0/24 on eth0, \
+         as 10.0.0.100 does
+! 10.0.0.0                        pool          fills up: 41 of 50 addresses of 10.0.0.0/24 in \
+         use (39 lent, 1 offered, 1 resting)
+! 10.0.0.0                        pool          empty: 50 of 50 addresses of 10.0.0.0/24 in use \
+         (9 lent, 40 offered, 1 resting)
+  10.0.0.0                        pool          room again: 10 of 50 addresses of 10.0.0.0/24 in \
+         use (9 lent, 0 offered, 1 resting)
+";
+    assert_eq!(story.told, expected);
+    let help = |kind| describe(&kind, &Roles::new(), None).unwrap().help();
+    assert!(help(usage(9, 40, PoolLevel::Full, true)).unwrap().contains("made-up"));
+    assert!(help(usage(40, 1, PoolLevel::Full, true)).unwrap().contains("shorten the lease"));
+    assert_eq!(help(usage(1, 0, PoolLevel::Normal, true)), None);
+    let help = help(EventKind::ForeignServer(found)).unwrap();
+    assert!(help.contains("other_servers = [\"10.0.0.9\"]"), "{help}");
 }
 
 #[test]

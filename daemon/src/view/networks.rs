@@ -326,6 +326,9 @@ impl Resolved {
             authoritative: meant.authoritative.unwrap_or(mode == DhcpMode::Server),
             bootp: meant.bootp,
             known_only: meant.known_only.unwrap_or(false),
+            conflict_check: meant.conflict_check.unwrap_or(true),
+            offers_per_port: meant.offers_per_port,
+            other_servers: meant.other_servers.clone(),
         });
     }
 
