@@ -1,8 +1,8 @@
 //! All comparisons by name.
 
+use crate::Options;
 use crate::contest::Contest;
 use crate::pair::Path;
-use crate::storm::Storm;
 use crate::tftp::Peer;
 use crate::{dhcp, http, tftp};
 
@@ -12,7 +12,7 @@ pub(crate) struct Comparison {
     /// Takes so long that it is run only when it is named in full.
     is_long: bool,
     about: &'static str,
-    pub(crate) contest: fn(&Storm) -> Contest,
+    pub(crate) contest: fn(&Options) -> Contest,
 }
 
 impl Comparison {
@@ -31,7 +31,7 @@ pub(crate) fn list() -> String {
     let mut list = "Comparisons:\n".to_owned();
     for Comparison { name, about, is_long, .. } in COMPARISONS {
         let hint = if *is_long { " (long: only if named in full)" } else { "" };
-        list.push_str(&format!("  {name:<16} {about}{hint}\n"));
+        list.push_str(&format!("  {name:<20} {about}{hint}\n"));
     }
     list
 }
@@ -158,13 +158,31 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         name: "dhcp-endurance",
         is_long: true,
         about: "ten minutes of perfdhcp at 80 % of the highest rate held, 10,000 clients",
-        contest: |_| dhcp::contest_of_endurance(),
+        contest: |options| dhcp::contest_of_endurance(options.seconds),
     },
     Comparison {
         name: "dhcp-leases",
         is_long: false,
         about: "DHCP with 1,000,000 leases beside 10,000",
         contest: |_| dhcp::contest_of_leases(),
+    },
+    Comparison {
+        name: "dhcp-durable",
+        is_long: true,
+        about: "DHCP with leases on a disk, 10,000 clients",
+        contest: |options| dhcp::contest_of_durability(10_000, options.seconds),
+    },
+    Comparison {
+        name: "dhcp-durable-100k",
+        is_long: true,
+        about: "DHCP with leases on a disk, 100,000 clients",
+        contest: |options| dhcp::contest_of_durability(100_000, options.seconds),
+    },
+    Comparison {
+        name: "dhcp-durable-leases",
+        is_long: true,
+        about: "DHCP with 1,000,000 leases on a disk beside 10,000",
+        contest: |options| dhcp::contest_of_durable_leases(options.seconds),
     },
     Comparison {
         name: "shards-tftp",
@@ -185,7 +203,7 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         name: "storm",
         is_long: true,
         about: "whole boots of mixed machines, beside dnsmasq with nginx",
-        contest: |storm| storm.contest(),
+        contest: |options| options.storm.contest(),
     },
 ];
 

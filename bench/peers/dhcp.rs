@@ -4,13 +4,17 @@
 //! until one message in a hundred is not answered, but cannot send much more than 20,000 a second
 //! itself. Our own load keeps a number of exchanges under way and takes what it gets.
 
+mod durable;
+mod servers;
+
 use std::time::Duration;
 
 use reveille_loadgen::parts::dhcp::{DhcpLoad, DhcpPath};
 
 use crate::contest::{Contender, Contest, Figure, Round};
 use crate::meter::Meter;
-use crate::pair::{CLIENT, Pair, Path, SERVER, Server, packaged};
+use crate::pair::{CLIENT, Pair, Path, SERVER, Server};
+use servers::{POOL, Site};
 
 /// The highest rate of perfdhcp that each server holds.
 pub(crate) fn contest_of_rates() -> Contest {
@@ -22,15 +26,18 @@ pub(crate) fn contest_of_rates() -> Contest {
 }
 
 /// Ten minutes of perfdhcp at four fifths of the highest rate that Reveille holds.
-pub(crate) fn contest_of_endurance() -> Contest {
-    let start: Start = |pair| reveille(pair, POOL);
+pub(crate) fn contest_of_endurance(seconds: Option<u32>) -> Contest {
+    let seconds = seconds.unwrap_or(ENDURANCE_SECONDS);
+    let start: Start = |pair| servers::reveille(pair, POOL, "");
     let title = format!(
         "DHCP: {CLIENTS} clients behind a relay, perfdhcp at 80 % of the highest rate held, \
-         {ENDURANCE_SECONDS} s"
+         {seconds} s"
     );
-    let contenders = vec![Contender::new("Reveille", move |round| endure(start, round))];
+    let contenders = vec![Contender::new("Reveille", move |round| endure(start, seconds, round))];
     Contest { title, contenders }
 }
+
+pub(crate) use durable::{contest_of_durability, contest_of_durable_leases};
 
 /// As many exchanges as each server gets done.
 pub(crate) fn contest_of_exchanges(outstanding: usize) -> Contest {
@@ -44,7 +51,7 @@ pub(crate) fn contest_of_exchanges(outstanding: usize) -> Contest {
 /// A million leases beside ten thousand.
 pub(crate) fn contest_of_leases() -> Contest {
     let measure = |clients| {
-        let start = |pair: &Pair| reveille(pair, LARGE_POOL);
+        let start = |pair: &Pair| servers::reveille(pair, LARGE_POOL, "");
         move |round| exchanges(&start, OUTSTANDING, clients, round)
     };
     Contest {
@@ -64,11 +71,11 @@ type Start = fn(&Pair) -> Server;
 /// All servers, measured alike.
 fn contenders(measure: impl Fn(Start, Round) -> Vec<Figure> + Copy + 'static) -> Vec<Contender> {
     let servers: [(&'static str, Start); 5] = [
-        ("ISC dhcpd", isc_dhcpd),
-        ("dnsmasq", dnsmasq),
-        ("Kea", kea),
+        ("ISC dhcpd", |pair| servers::isc_dhcpd(pair, &Site::in_memory(pair))),
+        ("dnsmasq", |pair| servers::dnsmasq(pair, &Site::in_memory(pair))),
+        ("Kea", |pair| servers::kea(pair, &Site::in_memory(pair))),
         ("ceiling", |pair| pair.ceiling(&["dhcp"])),
-        ("Reveille", |pair| reveille(pair, POOL)),
+        ("Reveille", |pair| servers::reveille(pair, POOL, "")),
     ];
     let contender = |(name, start)| Contender::new(name, move |round| measure(start, round));
     servers.into_iter().map(contender).collect()
@@ -144,7 +151,7 @@ fn climb(start: Start, round: Round) -> Attempt {
 }
 
 /// Finds the highest rate, and holds four fifths of it for long.
-fn endure(start: Start, round: Round) -> Vec<Figure> {
+fn endure(start: Start, seconds: u32, round: Round) -> Vec<Figure> {
     if round == Round::Counted {
         let calls = attempt(start, RATES[0], SECONDS, round).calls;
         return vec![Figure::new("system calls per DORA", calls)];
@@ -152,7 +159,7 @@ fn endure(start: Start, round: Round) -> Vec<Figure> {
     let highest = climb(start, round).done_per_second;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is small")]
     let rate = (highest * 0.8) as u32;
-    let held = attempt(start, rate, ENDURANCE_SECONDS, round);
+    let held = attempt(start, rate, seconds, round);
     vec![
         Figure::new("highest DORA/s", highest),
         Figure::new("DORA/s", held.done_per_second),
@@ -214,97 +221,11 @@ fn exchange(report: &str, name: &str) -> (f64, f64) {
     (number("sent packets:"), number("received packets:"))
 }
 
-fn isc_dhcpd(pair: &Pair) -> Server {
-    // It reads frames.
-    pair.keep_packets_apart();
-    let configuration = format!(
-        "authoritative;\nping-check false;\ndefault-lease-time 3600;\n\
-         subnet 10.0.0.0 netmask 255.0.0.0 {{\n  range {};\n  option routers {SERVER};\n}}\n",
-        POOL.replace(" - ", " ")
-    );
-    let configuration = pair.write("dhcpd.conf", configuration);
-    let leases = pair.in_memory("dhcpd.leases");
-    std::fs::write(&leases, "").expect("the folder is ours");
-    let mut command = pair.server_command(packaged("usr/sbin/dhcpd"));
-    command.args(["-4", "-f", "-d", "--no-pid", "-cf"]).arg(configuration);
-    command.arg("-lf").arg(leases).arg("eth0");
-    let mut server = pair.start(command);
-    server.await_log("Server starting service");
-    server
-}
-
-fn dnsmasq(pair: &Pair) -> Server {
-    let range = format!("--dhcp-range={},255.0.0.0,1h", POOL.replace(" - ", ","));
-    let leases = format!("--dhcp-leasefile={}", pair.in_memory("leases").display());
-    let words = [
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--log-facility=-",
-        "--quiet-dhcp",
-        "--user=root",
-        "--port=0",
-        "--no-ping",
-        "--dhcp-authoritative",
-        "--dhcp-lease-max=1000000",
-        &range,
-        &leases,
-    ];
-    let mut command = pair.server_command("dnsmasq");
-    command.args(words);
-    let mut server = pair.start(command);
-    server.await_log("IP range");
-    server
-}
-
-fn kea(pair: &Pair) -> Server {
-    let leases = pair.in_memory("leases.csv");
-    let configuration = format!(
-        r#"{{ "Dhcp4": {{
-            "interfaces-config": {{ "interfaces": [ "eth0" ], "dhcp-socket-type": "udp" }},
-            "control-socket": {{ "socket-type": "unix", "socket-name": "{}" }},
-            "lease-database": {{ "type": "memfile", "persist": true, "lfc-interval": 0,
-                                 "name": "{}" }},
-            "multi-threading": {{ "enable-multi-threading": false }},
-            "valid-lifetime": 3600,
-            "subnet4": [ {{ "id": 1, "subnet": "10.0.0.0/8",
-                "pools": [ {{ "pool": "{POOL}" }} ],
-                "option-data": [ {{ "name": "routers", "data": "10.77.0.1" }} ] }} ],
-            "loggers": [ {{ "name": "kea-dhcp4", "severity": "INFO",
-                            "output_options": [ {{ "output": "stdout" }} ] }} ]
-        }} }}"#,
-        pair.path("kea.socket").display(),
-        leases.display(),
-    );
-    let file = pair.write("kea.json", configuration);
-    let file = file.to_str().expect("the run's paths are text");
-    let mut command = pair.server_command("kea-dhcp4");
-    // It insists on folders of its own for process ids and locks.
-    let run = pair.path("kea");
-    std::fs::create_dir_all(&run).expect("the run's folder is ours");
-    command.env("KEA_PIDFILE_DIR", &run).env("KEA_LOCKFILE_DIR", &run).args(["-c", file]);
-    let mut server = pair.start(command);
-    server.await_log("DHCP4_STARTED");
-    server
-}
-
-fn reveille(pair: &Pair, pool: &str) -> Server {
-    pair.write("boot/vmlinuz", "a kernel");
-    let configuration = format!(
-        "[[network]]\ninterface = \"eth0\"\nsubnet = \"10.0.0.0/8\"\n\
-         server = \"{SERVER}\"\ndhcp = \"server\"\npool = \"{pool}\"\nrouter = \"{SERVER}\"\n\
-         lease = \"1h\"\nrelays = \"{CLIENT}\"\n\
-         [images]\nroot = \"boot\"\n[[profile]]\nkernel = \"vmlinuz\"\n"
-    );
-    pair.reveille(1, &configuration)
-}
-
 const CLIENTS: u32 = 10_000;
 const SECONDS: u32 = 4;
 const ENDURANCE_SECONDS: u32 = 600;
 /// A rate is too high when so many tries in a row have failed.
 const TRIES: u32 = 3;
-/// 1.3 addresses for each client.
-const POOL: &str = "10.77.16.0 - 10.77.66.255";
 /// A million and some.
 const LARGE_POOL: &str = "10.128.0.0 - 10.147.255.255";
 /// Exchanges at a time.

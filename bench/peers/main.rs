@@ -27,7 +27,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Args, Parser};
 use comparisons::COMPARISONS;
 use notes::Notes;
 use storm::Storm;
@@ -52,7 +52,17 @@ struct Arguments {
     #[arg(long)]
     save: Option<PathBuf>,
     #[command(flatten)]
-    storm: Storm,
+    options: Options,
+}
+
+/// How large comparisons are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// How long `dhcp-endurance` lasts, and each load of `dhcp-durable…`.
+    #[arg(long)]
+    pub(crate) seconds: Option<u32>,
+    #[command(flatten)]
+    pub(crate) storm: Storm,
 }
 
 fn main() -> ExitCode {
@@ -65,7 +75,7 @@ fn main() -> ExitCode {
         count += 1;
         let notes = Notes::take();
         let date = notes.date();
-        let contest = (comparison.contest)(&arguments.storm);
+        let contest = (comparison.contest)(&arguments.options);
         let results = contest.run(arguments.rounds, &arguments.only, !arguments.uncounted);
         let mut report = String::new();
         write!(report, "{results}\n{}", notes.finish()).expect("a string takes everything");

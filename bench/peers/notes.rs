@@ -47,6 +47,10 @@ impl Notes {
         // New namespaces take it over. Whether it paces decides which pieces suit a server.
         let congestion_control = fs::read_to_string(CONGESTION_CONTROL).unwrap_or_default();
         line("TCP", &congestion_control);
+        let disk =
+            said_by("df", &["--output=fstype,source", &std::env::temp_dir().to_string_lossy()]);
+        let disk = disk.lines().last().unwrap_or_default();
+        line("files on", &disk.split_whitespace().collect::<Vec<_>>().join(" at "));
         let query = ["-W", "-f", "${Package} ${Version}, "];
         let versions = said_by("dpkg-query", &[&query, PACKAGES].concat());
         line("packages", versions.trim_end_matches(", "));

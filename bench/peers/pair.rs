@@ -249,7 +249,7 @@ fn counter(host: &Namespace, protocol: &str, name: &str) -> f64 {
 }
 
 /// The daemon: `$REVEILLE_BINARY`, else what cargo built beside this program.
-fn reveille() -> PathBuf {
+pub(crate) fn reveille() -> PathBuf {
     std::env::var_os("REVEILLE_BINARY").map_or_else(|| sibling("reveille"), PathBuf::from)
 }
 

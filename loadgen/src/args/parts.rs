@@ -1,6 +1,7 @@
 //! What the single-protocol loads are told.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,9 +33,13 @@ pub struct DhcpArgs {
     #[arg(long, requires = "interface")]
     pub broadcast: bool,
 
-    /// Exchanges under way at a time.
+    /// Exchanges under way at a time; with --rate, at most.
     #[arg(long, default_value_t = 64)]
     pub outstanding: usize,
+
+    /// Exchanges begun a second, instead of as many as the server ends.
+    #[arg(long, value_name = "COUNT")]
+    pub rate: Option<NonZeroU32>,
 
     /// Machines (MAC addresses) that take turns.
     #[arg(long, default_value_t = 10_000)]

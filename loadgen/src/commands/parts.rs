@@ -20,10 +20,12 @@ pub(super) fn dhcp(args: DhcpArgs) -> anyhow::Result<bool> {
     };
     let mut load = DhcpLoad::new(path, args.outstanding, args.machines, args.duration);
     load.exchanges = args.exchanges;
+    load.rate = args.rate;
     let outcome = load.run()?;
     line("exchanges", outcome.exchanges);
     line("per second", format!("{:.0}", outcome.rate()));
     quantiles("DISCOVER to OFFER", &outcome.offer);
+    quantiles("REQUEST to ACK", &outcome.ack);
     quantiles("whole exchange", &outcome.exchange);
     line("sent again", outcome.resent);
     failures(&outcome.failures);

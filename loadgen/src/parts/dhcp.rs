@@ -4,6 +4,7 @@ mod message;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::num::NonZeroU32;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -25,8 +26,12 @@ use message::{Answer, FRAME_BYTES, Kind, MESSAGE_BYTES, Template};
 pub struct DhcpLoad {
     /// How messages travel.
     pub path: DhcpPath,
-    /// Exchanges that are under way at a time; each one that ends is followed by another.
+    /// Exchanges that are under way at a time, at most; without a rate, each one that ends is
+    /// followed by another.
     pub outstanding: usize,
+    /// Exchanges that are begun a second, whether or not others have ended. One that has to wait
+    /// because too many are under way counts from when it was due.
+    pub rate: Option<NonZeroU32>,
     /// MAC addresses that take turns; at least as many as are under way.
     pub machines: u32,
     /// The first three bytes of the MAC addresses.
@@ -67,6 +72,8 @@ pub struct DhcpOutcome {
     pub offer: Histogram<u64>,
     /// Nanoseconds from a DISCOVER to the ACK of its exchange.
     pub exchange: Histogram<u64>,
+    /// Nanoseconds from a REQUEST to its ACK.
+    pub ack: Histogram<u64>,
     /// Messages sent again after a second, and after two, four and eight more.
     pub resent: u64,
     /// Why exchanges failed, and how many.
@@ -94,7 +101,7 @@ impl DhcpLoad {
     #[must_use]
     pub fn new(path: DhcpPath, outstanding: usize, machines: u32, duration: Duration) -> Self {
         let prefix = [0x52, 0x54, 0x00];
-        Self { path, outstanding, machines, prefix, duration, exchanges: None }
+        Self { path, outstanding, rate: None, machines, prefix, duration, exchanges: None }
     }
 
     /// Runs it.
@@ -125,6 +132,7 @@ struct Slot {
     xid: u32,
     state: State,
     began: u64,
+    requested: u64,
     sends: u32,
     deadline: u64,
     /// A message of it waits to be sent in this turn.
@@ -148,6 +156,10 @@ struct Run<'l> {
     /// Slots whose next message has to be sent.
     outbox: Vec<u32>,
     deadlines: Deadlines,
+    /// Slots without an exchange.
+    idle: Vec<u32>,
+    /// Exchanges begun at the load's rate.
+    paced: u64,
     next_machine: u32,
     clock: Clock,
     outcome: DhcpOutcome,
@@ -179,6 +191,7 @@ impl<'l> Run<'l> {
             elapsed: Duration::ZERO,
             offer: latencies(),
             exchange: latencies(),
+            ack: latencies(),
             resent: 0,
             failures: BTreeMap::new(),
             cost: Cost::default(),
@@ -192,6 +205,8 @@ impl<'l> Run<'l> {
             slots: Vec::with_capacity(load.outstanding),
             outbox: Vec::with_capacity(load.outstanding),
             deadlines: Deadlines::new(load.outstanding),
+            idle: Vec::with_capacity(load.outstanding),
+            paced: 0,
             next_machine: 0,
             clock: Clock::start(),
             outcome,
@@ -203,7 +218,7 @@ impl<'l> Run<'l> {
         self.clock = Clock::start();
         for index in 0..self.load.outstanding as u32 {
             self.slots.push(Slot::ended());
-            self.begin(index, 0);
+            self.follow(index, 0);
         }
         let mut completions = Vec::with_capacity(COMPLETIONS_MAX);
         let limit = nanoseconds(self.load.duration);
@@ -211,8 +226,10 @@ impl<'l> Run<'l> {
         let mut now = 0;
         // Ends at the limit, or with the last exchange that is wanted.
         while now < limit && self.outcome.exchanges < wanted && !stop::requested() {
+            let due = self.keep_pace(now);
             self.flush()?;
-            self.ring.enter(wait(now, self.deadlines.next()))?;
+            let deadline = self.deadlines.next().into_iter().chain(due).min();
+            self.ring.enter(wait(now, deadline))?;
             self.ring.reap(&mut completions);
             now = self.clock.now();
             for completion in completions.drain(..) {
@@ -227,6 +244,33 @@ impl<'l> Run<'l> {
         self.outcome.elapsed = Duration::from_nanos(now);
         self.outcome.cost = Cost { cpu: self.clock.cpu(), enters: self.ring.enters() };
         Ok(self.outcome)
+    }
+
+    /// A slot has no exchange any more: the next one begins at once, unless there is a pace.
+    fn follow(&mut self, index: u32, now: u64) {
+        if self.load.rate.is_none() {
+            self.begin(index, now);
+            return;
+        }
+        self.slots[index as usize].state = State::Ended;
+        self.idle.push(index);
+    }
+
+    /// Begins what is due. Says when the next one is, if there is room for it.
+    fn keep_pace(&mut self, now: u64) -> Option<u64> {
+        let rate = self.load.rate?;
+        // Ends: each round takes a slot.
+        while let Some(index) = self.idle.last().copied() {
+            let due = due(self.paced, rate);
+            if due > now {
+                return Some(due);
+            }
+            self.idle.pop();
+            self.paced += 1;
+            self.begin(index, now);
+            self.slots[index as usize].began = due;
+        }
+        None
     }
 
     /// Begins the next exchange in a slot.
@@ -324,13 +368,15 @@ impl<'l> Run<'l> {
                 self.outcome.offer.saturating_record(now - slot.began);
                 let (address, server) = (answer.yiaddr, answer.server);
                 slot.state = State::Requesting { address, server };
+                slot.requested = now;
                 slot.sends = 0;
                 self.queue(index, now);
             }
             (State::Requesting { address, .. }, ACK) if address == answer.yiaddr => {
                 self.outcome.exchange.saturating_record(now - slot.began);
+                self.outcome.ack.saturating_record(now - slot.requested);
                 self.outcome.exchanges += 1;
-                self.begin(index, now);
+                self.follow(index, now);
             }
             (State::Requesting { .. }, ACK) => self.fail(index, "ACK of another address", now),
             (State::Requesting { .. }, NAK) => self.fail(index, "NAK", now),
@@ -340,7 +386,9 @@ impl<'l> Run<'l> {
 
     fn handle_timeout(&mut self, index: u32, now: u64) {
         let slot = &self.slots[index as usize];
-        if slot.deadline > now {
+        if slot.state == State::Ended {
+            // It has been answered, and nothing is due yet.
+        } else if slot.deadline > now {
             let deadline = slot.deadline;
             self.deadlines.set(index, deadline);
         } else if slot.sends == SENDS_MAX {
@@ -357,7 +405,7 @@ impl<'l> Run<'l> {
 
     fn fail(&mut self, index: u32, reason: &str, now: u64) {
         *self.outcome.failures.entry(reason.to_owned()).or_default() += 1;
-        self.begin(index, now);
+        self.follow(index, now);
     }
 }
 
@@ -368,11 +416,18 @@ impl Slot {
             xid: 0,
             state: State::Ended,
             began: 0,
+            requested: 0,
             sends: 0,
             deadline: 0,
             queued: false,
         }
     }
+}
+
+/// When so many exchanges have been begun and the next one is due, at a steady rate a second.
+fn due(begun: u64, rate: NonZeroU32) -> u64 {
+    let nanoseconds = u128::from(begun) * 1_000_000_000 / u128::from(rate.get());
+    u64::try_from(nanoseconds).unwrap_or(u64::MAX)
 }
 
 fn mac(prefix: [u8; 3], machine: u32) -> [u8; 6] {
@@ -410,3 +465,16 @@ const COMPLETIONS_MAX: usize = 1024;
 
 /// Answers that wait while the generator does something else.
 const RECEIVE_BUFFER_BYTES: usize = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_neither_drifts_nor_ends() {
+        let rate = NonZeroU32::new(30_000).unwrap();
+        assert_eq!([0, 1, 2, 3].map(|begun| due(begun, rate)), [0, 33_333, 66_666, 100_000]);
+        assert_eq!(due(30_000 * 3600, rate), 3_600_000_000_000);
+        assert_eq!(due(u64::MAX, NonZeroU32::MIN), u64::MAX);
+    }
+}
