@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use reveille_core::view::Pool;
 
+use crate::explain::ExplainArgs;
 use crate::leases::filter::Filter;
 use crate::leases::import::Format;
 use crate::site::{LogFormat, Site};
@@ -60,6 +61,9 @@ pub enum Command {
     /// List who has which address, or change it
     #[command(after_long_help = LEASES_NOTES)]
     Leases(Box<LeasesArgs>),
+    /// Say what a client would get, and which rule decides each part of it
+    #[command(after_long_help = EXPLAIN_NOTES)]
+    Explain(Box<ExplainArgs>),
     /// List what is done differently for some firmware, and why
     #[command(after_long_help = QUIRKS_NOTES)]
     Quirks(QuirksArgs),
@@ -190,6 +194,21 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
 }
+
+const EXPLAIN_NOTES: &str = "\
+The DHCP engine itself is asked, with the configuration as it is now and the leases of the server
+that runs, or of its store. Nothing is sent and nothing changes.
+
+Exit status:
+  0  there would be an answer (to one message of a capture, at least)
+  1  there would be none; the reason is told
+  2  the question, the configuration or the capture makes no sense
+
+Examples:
+  reveille explain --mac 52:54:00:12:34:56 --firmware uefi
+  reveille explain --mac 52:54:00:12:34:56 --firmware ipxe --arch arm64-uefi --relay 10.1.0.1
+  reveille explain --mac 52:54:00:12:34:56 --vendor-class MSFT\\ 5.0 --ask 1,3,6,15,121
+  tcpdump -i eth1 -w boot.pcap 'port 67 or port 4011'; reveille explain --pcap boot.pcap";
 
 const QUIRKS_NOTES: &str = "\
 A configuration adds to the list, replaces or switches off parts of it:

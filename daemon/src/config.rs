@@ -22,6 +22,7 @@ use crate::problem::{Place, Problem};
 use crate::site::Site;
 
 pub(crate) use firmware::FIRMWARE;
+pub(crate) use options::name as option_name;
 pub use options::{Definition, Kind};
 pub use source::Source;
 

@@ -18,8 +18,7 @@ use reveille_core::binding::ClientId;
 use reveille_core::dhcp4::ClientKey;
 use serde::{Deserialize, Serialize};
 
-use self::source::Source;
-pub(crate) use self::source::{Client, opening, page};
+pub(crate) use self::source::{Client, Source, opening, page};
 use crate::args::{ImportArgs, LeasesArgs, LeasesCommand, StateArgs};
 use crate::config;
 use crate::control::message::{Answer, Request};

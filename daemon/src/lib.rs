@@ -10,6 +10,7 @@ pub mod boot;
 pub mod check;
 pub mod config;
 mod control;
+pub mod explain;
 pub mod host;
 pub mod images;
 pub mod leases;

@@ -15,7 +15,7 @@ use reveille::privileges::User;
 use reveille::serve::{self, Explained, Options, Origin, Refused};
 use reveille::site::LogFormat;
 use reveille::terminal::{Paint, Style, Terminal};
-use reveille::{boot, check, config, images, leases, logging, quirks, status};
+use reveille::{boot, check, config, explain, images, leases, logging, quirks, status};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -24,12 +24,18 @@ fn main() -> ExitCode {
     // Ends with status 2 and the usage if the command line makes no sense.
     let Cli { command, log } = Cli::parse();
     let terminal = Terminal::of_process();
+    // Its status 1 has another meaning.
+    let failed = match &command {
+        Command::Explain(_) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    };
     let done = match command {
         Command::Boot(args) => run_boot(&args, log, &terminal).map(succeeded),
         Command::Serve(args) => run_serve(&args, log, &terminal).map(succeeded),
         Command::Check(args) => run_check(&args, &terminal).map(succeeded),
         Command::Status(args) => status::run(&args, &terminal),
         Command::Leases(args) => leases::run(&args, &terminal).map(succeeded),
+        Command::Explain(args) => explain::run(&args, &terminal),
         Command::Quirks(args) => quirks::run(&args, &terminal).map(succeeded),
         Command::Completions(args) => print_completions(&args).map(succeeded),
     };
@@ -37,7 +43,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             tell(&error, log, &terminal);
-            ExitCode::FAILURE
+            failed
         }
     }
 }

@@ -15,6 +15,13 @@ pub(super) use encode::{address, octets};
 pub use table::{Definition, Kind};
 use table::{OWN, STANDARD};
 
+/// The name of a standard option.
+pub(crate) fn name(code: u8) -> Option<&'static str> {
+    let standard = STANDARD.iter().map(|(code, name, _)| (*code, *name));
+    let own = OWN.iter().map(|(code, name, _)| (*code, *name));
+    standard.chain(own).find(|(known, _)| *known == code).map(|(_, name)| name)
+}
+
 /// The options that can be said: the standard ones, and those of the operator.
 pub(super) struct Definitions {
     by_name: HashMap<String, (u8, Kind)>,

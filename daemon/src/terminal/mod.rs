@@ -95,6 +95,11 @@ impl Terminal {
         self.with(|screen| screen.traits)
     }
 
+    /// Columns of the terminal, or of the usual one where there is none.
+    pub fn columns(&self) -> u16 {
+        self.with(|screen| (screen.size)().1)
+    }
+
     /// Writes a line (or several) to standard output.
     pub fn line(&self, text: &str) {
         self.with(|screen| screen.print(|out, _| writeln!(out, "{text}")));
