@@ -9,9 +9,9 @@ use reveille_core::view::{Loader, MachineRule, ProfileId, View};
 
 pub(super) const fn client(by: ClientRule) -> &'static str {
     match by {
-        ClientRule::UserClass => "its user class (option 77) is iPXE",
+        ClientRule::UserClass => "option 77, its user class, is iPXE",
         ClientRule::IpxeOptions => "only iPXE sends option 175",
-        ClientRule::VendorClass => "its vendor class (option 60) says so",
+        ClientRule::VendorClass => "option 60, its vendor class, says so",
         ClientRule::RaspberryPi => "it names itself in option 97 or 93, or has an address of them",
         ClientRule::Remembered => "it has told so before",
         ClientRule::Nothing => "it says nothing that boot firmware says",
@@ -20,8 +20,8 @@ pub(super) const fn client(by: ClientRule) -> &'static str {
 
 pub(super) const fn network(by: NetworkRule) -> &'static str {
     match by {
-        NetworkRule::LinkSelection => "the relay agent chose this link (option 82.5)",
-        NetworkRule::SubnetSelection => "the client chose this subnet (option 118)",
+        NetworkRule::LinkSelection => "the relay agent chose this link by option 82.5",
+        NetworkRule::SubnetSelection => "the client chose this subnet by option 118",
         NetworkRule::RelayAgent => "the relay agent's address lies in it",
         NetworkRule::ListedRelayAgent => "it is the first that lists this relay agent",
         NetworkRule::Address => "the address that the client has or wants lies in it",
@@ -37,8 +37,8 @@ pub(super) const fn machine(by: MachineRule) -> &'static str {
         MachineRule::Mac => "by its Ethernet address",
         MachineRule::Uuid => "by its UUID",
         MachineRule::Serial => "by its serial number",
-        MachineRule::ClientId => "by its client identifier (option 61)",
-        MachineRule::Attachment => "by the port that its relay agent tells (option 82)",
+        MachineRule::ClientId => "by option 61, its client identifier",
+        MachineRule::Attachment => "by the port that its relay agent tells by option 82",
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) const fn route(by: RouteRule) -> &'static str {
 pub(super) const fn left_out(why: LeftOutRule) -> &'static str {
     match why {
         LeftOutRule::NoRoom => "no room: the client takes no longer message",
-        LeftOutRule::NotAsked => "the client does not ask for it (option 55)",
+        LeftOutRule::NotAsked => "the client does not ask for it",
         LeftOutRule::OwnInstead => "the server says itself what the client needs to boot",
     }
 }
