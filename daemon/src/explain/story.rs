@@ -263,6 +263,7 @@ fn place(subnet: Subnet, view: &View) -> String {
             format!("DHCP server, {} by default", duration::compact(network.lease.grant(None)))
         }
         DhcpMode::Proxy => "ProxyDHCP".to_owned(),
+        DhcpMode::BootServer => "boot server on port 4011".to_owned(),
         DhcpMode::Off => "no DHCP".to_owned(),
     };
     format!("{subnet} on {interface}, {mode}")
