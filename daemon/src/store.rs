@@ -13,6 +13,7 @@ pub mod load;
 mod purge;
 pub mod record;
 pub mod salvage;
+mod steps;
 pub mod wall;
 pub mod writer;
 

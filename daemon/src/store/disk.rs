@@ -1,9 +1,9 @@
 //! The store on a disk: an embedded log-structured database, and beside it the number of the last
 //! commit that was answered, by which a store that lost something is told from a whole one.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +23,9 @@ const FOLDER: &str = "store";
 
 /// Holds the number of the last commit that was answered.
 const ACKNOWLEDGED: &str = "acknowledged";
+
+/// Where a repair builds a store.
+const FRESH: &str = "store.new";
 
 /// Where damaged journals go.
 const DAMAGED: &str = "damaged";
@@ -503,32 +506,49 @@ fn acknowledged(path: &Path) -> Option<u64> {
 /// If the disk refuses; the damaged store is still there then.
 pub fn repair(state: &Path) -> Result<Repaired, StoreError> {
     let folder = state.join(FOLDER);
+    let fresh = state.join(FRESH);
     let mut salvage = Salvage::default();
     let mut unreadable = 0;
-    for path in files(&folder).into_iter().chain(files(&state.join(DAMAGED))) {
-        match fs::read(&path) {
-            Ok(bytes) => salvage.scan(&bytes),
-            Err(error) => {
-                warn!("cannot read {}: {error}", path.display());
-                unreadable += 1;
+    // An earlier repair may have come as far as a new store, or between the last two steps.
+    for folder in [&folder, &state.join(DAMAGED), &fresh.join(FOLDER)] {
+        for path in files(folder) {
+            match fs::read(&path) {
+                Ok(bytes) => salvage.scan(&bytes),
+                Err(error) => {
+                    warn!("cannot read {}: {error}", path.display());
+                    unreadable += 1;
+                }
             }
         }
     }
-    let kept = (1..)
-        .map(|number| state.join(format!("{FOLDER}.damaged-{number}")))
-        .find(|path| !path.exists())
-        .unwrap_or_default();
-    fs::rename(&folder, &kept)?;
-    let promised = acknowledged(&state.join(ACKNOWLEDGED));
-    fs::remove_file(state.join(ACKNOWLEDGED)).or_else(salvage::ignore_missing)?;
-    let mut disk = Disk::open(state)?;
-    disk.commit = promised.unwrap_or(0).max(salvage.last_commit());
     let records = salvage.newer_than(0);
+    if fresh.exists() {
+        fs::rename(&fresh, unused(state))?;
+    }
+    DirBuilder::new().mode(0o700).create(&fresh)?;
+    let mut disk = Disk::open(&fresh)?;
+    let promised = acknowledged(&state.join(ACKNOWLEDGED));
+    disk.commit = promised.unwrap_or(0).max(salvage.last_commit());
     for group in records.chunks(REPAIR_GROUP) {
         disk.commit(group)?;
     }
+    drop(disk);
+    // Until here nothing of the damaged store has changed; from here on the new one is whole.
+    let kept = unused(state);
+    if folder.exists() {
+        fs::rename(&folder, &kept)?;
+    }
+    fs::rename(fresh.join(FOLDER), &folder)?;
+    fs::rename(fresh.join(ACKNOWLEDGED), state.join(ACKNOWLEDGED))?;
+    fs::remove_dir_all(&fresh)?;
     fs::remove_dir_all(state.join(DAMAGED)).or_else(salvage::ignore_missing)?;
     Ok(Repaired { records: records.len(), unreadable, kept })
+}
+
+/// A name for a store that is put aside.
+fn unused(state: &Path) -> PathBuf {
+    let names = (1..).map(|number| state.join(format!("{FOLDER}.damaged-{number}")));
+    names.into_iter().find(|path| !path.exists()).unwrap_or_default()
 }
 
 /// What came of a repair.

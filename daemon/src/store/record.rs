@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 
 use reveille_core::binding::{Binding, BindingState, ClientId};
 use reveille_core::dhcp4::ClientKey;
+use reveille_core::limits::DECLINE_HOLD;
 use reveille_core::mac::MacAddr;
 use reveille_core::text::Text;
 use reveille_core::view::Subnet;
@@ -89,11 +90,29 @@ impl Record {
             }
             RecordState::Released { at } => BindingState::Released { at: clocks.instant(at) },
             RecordState::Declined { until } => {
+                // Nor does it keep an address out for longer than one rests.
+                let longest = clocks.wall.plus(DECLINE_HOLD);
+                let until = if until == Wall::NEVER { until } else { until.min(longest) };
                 BindingState::Declined { until: clocks.instant(until) }
             }
         };
         let Self { address, subnet, client, client_id, hostname, .. } = *self;
         Binding { address, subnet, client, client_id, hostname, state }
+    }
+}
+
+impl Record {
+    /// The same with all times `by` nanoseconds later: the calendar was set.
+    #[must_use]
+    pub fn moved(self, by: i128) -> Self {
+        let state = match self.state {
+            RecordState::Bound { since, until } => {
+                RecordState::Bound { since: since.moved(by), until: until.moved(by) }
+            }
+            RecordState::Released { at } => RecordState::Released { at: at.moved(by) },
+            RecordState::Declined { until } => RecordState::Declined { until: until.moved(by) },
+        };
+        Self { state, ..self }
     }
 }
 

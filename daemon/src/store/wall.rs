@@ -54,6 +54,16 @@ impl Wall {
         Self(self.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    /// So many nanoseconds later, or earlier; never stays never.
+    #[must_use]
+    pub fn moved(self, by: i128) -> Self {
+        if self == Self::NEVER {
+            return self;
+        }
+        let nanos = (i128::from(self.0) + by).clamp(0, i128::from(u64::MAX - 1));
+        Self(u64::try_from(nanos).unwrap_or_default())
+    }
+
     /// The time by the calendar of `zone`-less machines, for files: `2026-11-25T20:15:00Z`.
     pub fn timestamp(self) -> Option<Timestamp> {
         let whole = i64::try_from(self.0 / NANOS).ok()?;

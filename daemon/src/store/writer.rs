@@ -1,6 +1,7 @@
 //! The store's thread: one group of records, one sync, one answer.
 
 use std::io;
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -15,6 +16,7 @@ use tracing::{debug, error, info};
 use super::health::Health;
 use super::purge::Purge;
 use super::record::Record;
+use super::steps::Steps;
 use super::wall::Clocks;
 use super::{Store, StoreError};
 use crate::units::{Count, Span};
@@ -70,7 +72,11 @@ impl Writer {
         health: Arc<Health>,
         place: PathBuf,
     ) -> io::Result<Self> {
-        let run = move || Work::new(store, port, health, place, Clocks::read).run();
+        let run = move || {
+            let guard = Guard(Arc::clone(&health));
+            Work::new(store, port, health, place, Clocks::read).run();
+            mem::forget(guard);
+        };
         let thread = thread::Builder::new().name("store".to_owned()).spawn(run)?;
         Ok(Self { thread })
     }
@@ -79,6 +85,20 @@ impl Writer {
     pub fn join(self) {
         if self.thread.join().is_err() {
             error!("the store's thread has panicked: this is a bug in reveille");
+        }
+    }
+}
+
+/// Tells that the store's thread is dead, if it is dropped on the way of a panic: nothing is
+/// acknowledged any more, and whoever asks has to learn it.
+struct Guard(Arc<Health>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let why = "the thread that keeps leases has ended: this is a bug in reveille".to_owned();
+        let help = Some("restart the server");
+        if self.0.failed(why.clone(), help, Clocks::read()) {
+            error!(help, "{why}; no machine is given an address and no lease is prolonged");
         }
     }
 }
@@ -93,6 +113,7 @@ pub(crate) struct Work<S, P> {
     group: Vec<Record>,
     phase: Phase,
     purge: Purge,
+    steps: Steps,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,16 +134,17 @@ impl<S: Store, P: Port> Work<S, P> {
         place: PathBuf,
         clocks: fn() -> Clocks,
     ) -> Self {
-        let purge = Purge::new(clocks().monotonic);
-        Self { store, port, health, place, clocks, group: Vec::new(), phase: Phase::Writing, purge }
+        let now = clocks();
+        let (purge, steps) = (Purge::new(now.monotonic), Steps::new(now));
+        let (group, phase) = (Vec::new(), Phase::Writing);
+        Self { store, port, health, place, clocks, group, phase, purge, steps }
     }
 
     fn run(mut self) {
         // Ends: the shard's end closes the port.
         while !self.port.is_closed() {
             if let Err(error) = self.turn() {
-                error!("the store cannot wait for the server: {error}");
-                return;
+                panic!("the store cannot wait for the server: {error}");
             }
         }
         // What the shard wanted last is kept; nobody waits for the answer.
@@ -150,6 +172,9 @@ impl<S: Store, P: Port> Work<S, P> {
     /// Commits all that waits.
     fn take(&mut self) {
         let clocks = (self.clocks)();
+        if self.phase == Phase::Writing {
+            self.follow(clocks);
+        }
         let mut last = None;
         let Self { port, group, .. } = self;
         group.clear();
@@ -167,6 +192,23 @@ impl<S: Store, P: Port> Work<S, P> {
             Ok(()) => {
                 self.health.committed(self.group.len(), (self.clocks)());
                 self.port.answer(StoreAnswer::Stored(last));
+            }
+            Err(error) => {
+                self.port.answer(StoreAnswer::Failed);
+                self.fail(&error, RETRY_MIN);
+            }
+        }
+    }
+
+    /// Moves what is stored if the calendar was set.
+    fn follow(&mut self, now: Clocks) {
+        match self.steps.follow(&mut self.store, now) {
+            Ok(None) => {}
+            Ok(Some(by)) => {
+                let time =
+                    Duration::from_nanos(u64::try_from(by.unsigned_abs()).unwrap_or(u64::MAX));
+                let way = if by > 0 { "forward" } else { "back" };
+                info!("the clock was set {way} by {}: the ends of leases moved along", Span(time));
             }
             Err(error) => {
                 self.port.answer(StoreAnswer::Failed);

@@ -149,6 +149,22 @@ fn a_lease_that_is_lost_is_told_and_keeps_the_store_shut_until_it_is_repaired() 
 }
 
 #[test]
+fn a_repair_that_was_cut_off_can_be_made_again() {
+    let state = tempfile::tempdir().expect("a folder");
+    written(state.path(), 0..8);
+    // The damaged store is away, and the new one has not taken its place.
+    let fresh = state.path().join(FRESH);
+    fs::create_dir(&fresh).expect("it is ours");
+    fs::rename(state.path().join(FOLDER), fresh.join(FOLDER)).expect("it is ours");
+    let error = Disk::open(state.path()).expect_err("nobody starts without the leases");
+    assert!(error.help().expect("there is advice").contains("reveille leases repair"), "{error}");
+    assert_eq!(repair(state.path()).expect("the disk is fine").records, 8);
+    assert!(!fresh.exists());
+    let disk = Disk::open(state.path()).expect("it is whole");
+    assert_eq!(numbers(&disk), [0, 1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[test]
 fn a_log_that_was_cut_is_told() {
     let state = tempfile::tempdir().expect("a folder");
     written(state.path(), 0..8);

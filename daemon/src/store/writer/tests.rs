@@ -1,6 +1,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
+use std::mem;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
@@ -73,7 +74,7 @@ impl Desk {
     }
 
     fn answers(&self) -> Vec<StoreAnswer> {
-        std::mem::take(&mut self.0.borrow_mut().answers)
+        mem::take(&mut self.0.borrow_mut().answers)
     }
 }
 
