@@ -25,10 +25,8 @@ fn main() -> ExitCode {
     let Cli { command, log } = Cli::parse();
     let terminal = Terminal::of_process();
     // Its status 1 has another meaning.
-    let failed = match &command {
-        Command::Explain(_) => ExitCode::from(2),
-        _ => ExitCode::FAILURE,
-    };
+    let explains = matches!(command, Command::Explain(_));
+    let failed = if explains { ExitCode::from(2) } else { ExitCode::FAILURE };
     let done = match command {
         Command::Boot(args) => run_boot(&args, log, &terminal).map(succeeded),
         Command::Serve(args) => run_serve(&args, log, &terminal).map(succeeded),

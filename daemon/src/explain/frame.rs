@@ -33,9 +33,7 @@ pub(super) fn message<'c>(packet: &Captured<'c>) -> Result<Option<Sent<'c>>, u16
             let kind = bytes.get(..2).map(<[u8]>::to_vec);
             match kind.as_deref() {
                 Some(IPV4) => bytes.get(20..),
-                Some(tag) if TAGS.iter().any(|known| *known == tag) => {
-                    tagged(bytes.get(20..), &mut vlans)
-                }
+                Some(tag) if TAGS.contains(&tag) => tagged(bytes.get(20..), &mut vlans),
                 Some(_) | None => None,
             }
         }
@@ -55,7 +53,7 @@ fn behind_type<'c>(bytes: Option<&'c [u8]>, vlans: &mut Vec<u16>) -> Option<&'c 
     if kind == IPV4 {
         return Some(rest);
     }
-    if TAGS.iter().any(|known| *known == kind) { tagged(Some(rest), vlans) } else { None }
+    if TAGS.contains(&kind) { tagged(Some(rest), vlans) } else { None }
 }
 
 /// The IPv4 packet behind the number of a virtual network.

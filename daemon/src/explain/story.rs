@@ -75,9 +75,8 @@ impl Story {
                 story.verdict = format!("gets no answer: {}", words::discard(*why));
             }
             Outcome::Silence => {
-                let by = explanation.decisions.iter().find_map(|decision| match decision {
-                    Decision::Answer(by) => Some(*by),
-                    _ => None,
+                let by = explanation.decisions.iter().find_map(|decision| {
+                    if let Decision::Answer(by) = decision { Some(*by) } else { None }
                 });
                 story.verdict = format!("gets no answer: {}", words::silence(by));
             }
@@ -246,9 +245,8 @@ fn title(asked: &[u8]) -> String {
 
 /// The network that the decision is for: the last that was noted.
 pub(super) fn network_of<'v>(explanation: &Explanation, view: &'v View) -> Option<&'v Network> {
-    let subnet = explanation.decisions.iter().rev().find_map(|decision| match decision {
-        Decision::Network { subnet, .. } => Some(*subnet),
-        _ => None,
+    let subnet = explanation.decisions.iter().rev().find_map(|decision| {
+        if let Decision::Network { subnet, .. } = decision { Some(*subnet) } else { None }
     })?;
     view.networks.iter().find(|network| network.subnet == subnet)
 }
