@@ -105,9 +105,15 @@ impl fmt::Debug for ClientId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestoreError {
     /// The table is full: it was made for fewer leases.
-    TableFull,
-    /// There are more networks with bindings than [`crate::limits::DHCP_NETWORKS_MAX`].
-    TooManyNetworks,
+    TableFull {
+        /// Whether the binding holds its address, which may be given to somebody else now.
+        held: bool,
+    },
+    /// There are more networks with bindings than [`crate::limits::DHCP_GROUNDS_MAX`].
+    TooManyNetworks {
+        /// As for a full table.
+        held: bool,
+    },
     /// There is a binding of the address already.
     Known,
 }
@@ -115,8 +121,8 @@ pub enum RestoreError {
 impl fmt::Display for RestoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::TableFull => "there is no room for so many leases",
-            Self::TooManyNetworks => "the leases are of too many networks",
+            Self::TableFull { .. } => "there is no room for so many leases",
+            Self::TooManyNetworks { .. } => "the leases are of too many networks",
             Self::Known => "there are two leases of one address",
         })
     }

@@ -128,8 +128,11 @@ pub const POOL_GAUGE_INTERVAL: Duration = Duration::from_secs(5);
 pub const POOL_LEVELS_MAX: u32 = 1024;
 
 /// Networks with leases: more than one host serves. A pool of a class counts as one more. 150
-/// bytes each.
-pub const DHCP_GROUNDS_MAX: usize = 4096;
+/// bytes each, taken when there are so many.
+pub const DHCP_GROUNDS_MAX: usize = u16::MAX as usize;
+
+/// Networks with leases that there is room for from the start.
+pub const DHCP_GROUNDS_FIRST: usize = 1024;
 
 /// Machines remembered as booting: their firmware, for requests that do not repeat it. 64 bytes
 /// each.

@@ -197,12 +197,18 @@ fn decide_bootp(leases: &mut LeaseTable, claim: &Claim<'_>, request: &Request<'_
     }
     let Some(address) = leases.offer(claim, request.address()) else { return Answer::NoAddress };
     match leases.lend(claim, address, limits::LEASE_INFINITE, true) {
-        Ok(Lent::For(lease)) => Answer::Ack(address, lease),
+        Ok(Lent::For(lease)) if is_for_good(lease) => Answer::Ack(address, lease),
         Ok(Lent::Later(storing)) => Answer::Later(address, storing),
         Ok(Lent::Again) => Answer::Again,
-        Ok(Lent::NotNow) => Answer::Silence,
+        // What ends is not what the client would take it for.
+        Ok(Lent::For(_) | Lent::NotNow) => Answer::Silence,
         Err(Refusal::Unknown | Refusal::Wrong) => Answer::NoAddress,
     }
+}
+
+/// Whether a lease is what BOOTP promises.
+fn is_for_good(lease: Duration) -> bool {
+    lease >= limits::LEASE_INFINITE
 }
 
 /// RFC 2131 §4.3.2. What state the client is in follows from what it fills in.
@@ -255,6 +261,7 @@ pub(super) fn decide_stored(
         }
     };
     match leases.complete(claim, stored, message, lease) {
+        Ok(Some(lease)) if request.kind == Kind::Bootp && !is_for_good(lease) => Answer::Silence,
         Ok(Some(lease)) => Answer::Ack(address, lease),
         Ok(None) => Answer::Silence,
         Err(_) if request.kind == Kind::Bootp => Answer::NoAddress,

@@ -122,7 +122,7 @@ pub(super) struct Grounds {
 
 impl Grounds {
     pub(super) fn new() -> Self {
-        let room = limits::DHCP_GROUNDS_MAX;
+        let room = limits::DHCP_GROUNDS_FIRST;
         Self { list: Vec::with_capacity(room), places: Vec::with_capacity(room) }
     }
 

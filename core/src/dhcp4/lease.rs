@@ -149,6 +149,8 @@ pub(super) struct LeaseTable {
     links: Links,
     grounds: Grounds,
     pub(super) records: Records,
+    /// When the leases began that were taken up, by their slots; empty once packets come.
+    since: Vec<Instant>,
     hash: KeyedHash,
     /// For identifiers of clients, the same after a new start.
     identifiers: KeyedHash,
@@ -167,6 +169,7 @@ impl LeaseTable {
             links: Links::new(capacity),
             grounds: Grounds::new(),
             records: Records::new(config.durable),
+            since: Vec::new(),
             hash: KeyedHash::new(rng),
             identifiers: KeyedHash::from_bytes(config.identifier_key),
         }
@@ -252,7 +255,9 @@ impl LeaseTable {
                 if taken.is_some_and(is_held) && !self.is_promised(claim, address) {
                     return Err(Refusal::Wrong);
                 }
-                if adopt { Ok(None) } else { Err(Refusal::Unknown) }
+                // Ours since before a reload that drew the borders of its network anew.
+                let is_ours = taken.is_some_and(|lease| !by_another(lease));
+                if adopt || is_ours { Ok(None) } else { Err(Refusal::Unknown) }
             }
         }
     }

@@ -216,6 +216,11 @@ impl Pending {
         (waiting.received, &self.bytes[start..start + usize::from(waiting.len)])
     }
 
+    /// What a message that waits is.
+    pub(super) fn kind(&self, slot: u32) -> Kind {
+        self.waiting[slot as usize].key.kind
+    }
+
     /// Lets `message` wait for the store, behind all that do.
     pub(super) fn park(&mut self, message: u32, parked: Parked) {
         self.dequeue(message);

@@ -182,12 +182,17 @@ impl<'a> Request<'a> {
         view: &'v View,
         giaddr: Ipv4Addr,
     ) -> Result<(Place<'v>, NetworkRule), Discard> {
-        let relayed = || view.networks.behind(giaddr);
-        let containing = |address| relayed().find(|(_, network)| network.subnet.contains(address));
-        let first = relayed().next().ok_or(Discard::UnknownRelay)?;
+        let first = || view.networks.behind(giaddr).next().ok_or(Discard::UnknownRelay);
+        // By the address first: all networks may list one wide prefix of relay agents.
+        let containing = |address| {
+            let mut networks = view.networks.containing(address);
+            networks.find(|(_, network)| network.relays.iter().any(|r| r.contains(giaddr)))
+        };
         let link = self.options.relay_agent.and_then(|relay| relay.link_selection());
         let chosen = |link, by| {
-            let (id, network) = containing(link).ok_or(Discard::UnknownNetwork)?;
+            let Some((id, network)) = containing(link) else {
+                return Err(first().err().unwrap_or(Discard::UnknownNetwork));
+            };
             Ok((Place { id, network, chosen: true }, by))
         };
         match (link, self.options.subnet_selection) {
@@ -195,7 +200,7 @@ impl<'a> Request<'a> {
             (None, Some(subnet)) => chosen(subnet, NetworkRule::SubnetSelection),
             (None, None) => Ok(match containing(giaddr) {
                 Some(network) => (self.on_link(view, network), NetworkRule::RelayAgent),
-                None => (self.on_link(view, first), NetworkRule::ListedRelayAgent),
+                None => (self.on_link(view, first()?), NetworkRule::ListedRelayAgent),
             }),
         }
     }

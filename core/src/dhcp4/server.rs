@@ -266,6 +266,7 @@ impl Engine for Dhcp4Server {
         now: Instant,
         view: &View,
     ) -> Result<(), Discard> {
+        self.desk.leases.end_restore();
         match input {
             Packet::Datagram(datagram) => self.handle_datagram(&datagram, now, view),
             Packet::Frame(frame) => self.handle_frame(&frame, now, view),
@@ -305,7 +306,13 @@ impl Engine for Dhcp4Server {
                 Verdict::Nothing => self.pending.remove(message),
                 Verdict::Again => {}
                 Verdict::Store(Storing { rival: Some(parked), .. }, _) => {
-                    self.pending.replace(parked, message);
+                    // What is stored now is as long as the first of them asked for: BOOTP and DHCP
+                    // do not share it. Whoever is not answered repeats its message.
+                    if self.pending.kind(parked) == self.pending.kind(message) {
+                        self.pending.replace(parked, message);
+                    } else {
+                        self.pending.remove(message);
+                    }
                 }
                 Verdict::Store(storing, binding) => {
                     let ticket = self.desk.leases.hold_for(storing.lease, message);

@@ -111,6 +111,10 @@ pub struct Claims<'a> {
 
 impl Claims<'_> {
     fn relay_option(&self, code: u8) -> Option<&[u8]> {
+        // Only what a relay agent put there is believed (RFC 3046 §2.1): anybody can send it.
+        if self.giaddr().is_unspecified() {
+            return None;
+        }
         self.options.relay_agent.as_ref().and_then(|relay: &RelayAgent<'_>| relay.find(code))
     }
 

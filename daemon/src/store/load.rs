@@ -121,8 +121,15 @@ impl Loaded {
         match restore(&binding) {
             Ok(()) => self.count(&binding, clocks.monotonic),
             // Its address would be given to somebody else.
-            Err(RestoreError::TableFull) => return Err(StoreError::NoRoom),
-            Err(refusal @ (RestoreError::TooManyNetworks | RestoreError::Known)) => {
+            Err(
+                RestoreError::TableFull { held: true }
+                | RestoreError::TooManyNetworks { held: true },
+            ) => return Err(StoreError::NoRoom),
+            Err(
+                refusal @ (RestoreError::TableFull { held: false }
+                | RestoreError::TooManyNetworks { held: false }
+                | RestoreError::Known),
+            ) => {
                 self.refused += 1;
                 self.refusal = Some(refusal);
             }

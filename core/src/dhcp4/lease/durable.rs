@@ -13,6 +13,7 @@ use crate::engine::Discard;
 use crate::limits;
 use crate::text::Text;
 use crate::time::Instant;
+use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
@@ -240,21 +241,13 @@ impl LeaseTable {
         None
     }
 
-    /// Takes up a binding of an earlier life of the server.
+    /// Takes up a binding of an earlier life of the server. One that holds its address takes the
+    /// place of an idle one if there is no other.
     pub(in crate::dhcp4) fn restore(
         &mut self,
         binding: &Binding,
         now: Instant,
     ) -> Result<(), RestoreError> {
-        let ground = self.grounds.find_or_add(binding.subnet);
-        let ground = ground.ok_or(RestoreError::TooManyNetworks)?;
-        if self.at(binding.address).is_some() {
-            return Err(RestoreError::Known);
-        }
-        if self.free.is_empty() && self.leases.len() == self.capacity as usize {
-            return Err(RestoreError::TableFull);
-        }
-        let slot = self.add(ground, binding.address, now).ok_or(RestoreError::TableFull)?;
         let state = match binding.state {
             BindingState::Bound { until, .. } if until > now => LeaseState::Bound { until },
             BindingState::Declined { until } if until > now => LeaseState::Declined { until },
@@ -262,13 +255,35 @@ impl LeaseTable {
             | BindingState::Declined { .. }
             | BindingState::Released { .. } => LeaseState::Idle,
         };
-        if state != LeaseState::Idle {
+        let held = state.is_held(now);
+        let ground = self.grounds.find_or_add(binding.subnet);
+        let ground = ground.ok_or(RestoreError::TooManyNetworks { held })?;
+        if self.at(binding.address).is_some() {
+            return Err(RestoreError::Known);
+        }
+        let full = RestoreError::TableFull { held };
+        if !held && self.free.is_empty() && self.leases.len() == self.capacity as usize {
+            return Err(full);
+        }
+        let slot = self.add(ground, binding.address, now).ok_or(full)?;
+        let since = match binding.state {
+            BindingState::Bound { since, .. } => since,
+            BindingState::Declined { .. } | BindingState::Released { .. } => Instant::ZERO,
+        };
+        self.note_since(slot, since);
+        if held {
             self.transition_to(slot, state);
         }
         let Some(client) = binding.client else { return Ok(()) };
         if let Some(other) = self.on_ground(client, ground) {
-            // One address for a client on a network: the one that is lent to it.
-            if self.lease(other).state().is_held(now) || !state.is_held(now) {
+            // One address for a client on a network: the one that is lent to it, and of two the
+            // one that it got last.
+            let rank = |slot: u32| {
+                let lease = self.lease(slot);
+                let since = self.since.get(slot as usize).copied().unwrap_or(Instant::ZERO);
+                (lease.state().is_held(now), since, lease.until)
+            };
+            if rank(slot) <= rank(other) {
                 return Ok(());
             }
             self.forget_client(other);
@@ -276,6 +291,22 @@ impl LeaseTable {
         self.leases[slot as usize].client = Some(client);
         self.by_client.insert(self.client_hash(client, ground), slot);
         Ok(())
+    }
+
+    /// Notes when a lease that is taken up began.
+    fn note_since(&mut self, slot: u32, since: Instant) {
+        let slot = slot as usize;
+        if self.since.len() <= slot {
+            self.since.resize(slot + 1, Instant::ZERO);
+        }
+        self.since[slot] = since;
+    }
+
+    /// All bindings of the earlier life are taken up: what was noted to compare them is let go.
+    pub(in crate::dhcp4) fn end_restore(&mut self) {
+        if !self.since.is_empty() {
+            self.since = Vec::new();
+        }
     }
 
     /// Notes for the store that something else is about to hold `slot`; tells whether there was

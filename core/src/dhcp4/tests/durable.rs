@@ -527,8 +527,9 @@ fn a_server_takes_up_the_leases_of_its_earlier_life() {
         // One client, two addresses: the one that is lent to it counts.
         (105, key(5), BindingState::Released { at: Instant::ZERO }),
         (106, key(5), bound(later)),
-        (107, key(6), bound(later)),
-        (108, key(6), bound(later)),
+        // Both are: the one that it got last.
+        (107, key(6), bound(Instant::MAX)),
+        (108, key(6), BindingState::Bound { since: now, until: later }),
     ] {
         let address = host(last);
         let (client_id, hostname) = (ClientId::EMPTY, Text::EMPTY);
@@ -536,7 +537,7 @@ fn a_server_takes_up_the_leases_of_its_earlier_life() {
         assert_eq!(kept.site.server.restore(&binding, now), Ok(()));
         assert_eq!(kept.site.server.restore(&binding, now), Err(RestoreError::Known));
     }
-    for (last, address) in [(1, 100), (2, 101), (3, 103), (4, 104), (5, 106), (6, 107)] {
+    for (last, address) in [(1, 100), (2, 101), (3, 103), (4, 104), (5, 106), (6, 108)] {
         assert_eq!(only(kept.send(&discover(last))).yiaddr(), host(address), "client {last}");
     }
     // Others get what is left: nobody had 109, and 105 is nobody's any more.
@@ -553,7 +554,7 @@ fn a_server_takes_up_the_leases_of_its_earlier_life() {
     let mut binding = *kept.asked.last().unwrap();
     assert_eq!(small.restore(&binding, now), Ok(()));
     binding.address = host(101);
-    assert_eq!(small.restore(&binding, now), Err(RestoreError::TableFull));
+    assert_eq!(small.restore(&binding, now), Err(RestoreError::TableFull { held: true }));
 }
 
 #[test]
@@ -626,4 +627,128 @@ fn clients_without_ethernet_are_found_again() {
     later.site.view.networks.edit()[0].authoritative = false;
     assert_eq!(later.send(&init_reboot).len(), 0);
     assert_eq!(only(later.store()).yiaddr(), binding.address);
+}
+
+impl Kept {
+    fn restore(
+        &mut self,
+        last: u8,
+        client: Option<ClientKey>,
+        state: BindingState,
+    ) -> Result<(), RestoreError> {
+        let binding = Binding {
+            address: host(last),
+            subnet: self.site.view.networks[0].subnet,
+            client,
+            client_id: ClientId::EMPTY,
+            hostname: Text::EMPTY,
+            state,
+        };
+        self.site.server.restore(&binding, self.site.now)
+    }
+}
+
+#[test]
+fn a_lease_that_runs_takes_the_place_of_one_that_is_over() {
+    let mut kept = Kept::new();
+    kept.site.server = Dhcp4Server::new(config(2));
+    let now = kept.site.now;
+    let over = BindingState::Released { at: Instant::ZERO };
+    let runs = BindingState::Bound { since: now, until: now + LEASE };
+    assert_eq!(kept.restore(107, key(1), over), Ok(()));
+    assert_eq!(kept.restore(108, key(2), over), Ok(()));
+    let full = |held| Err(RestoreError::TableFull { held });
+    assert_eq!(kept.restore(109, key(3), over), full(false));
+    assert_eq!(kept.restore(100, key(4), runs), Ok(()));
+    assert_eq!(kept.restore(101, key(5), runs), Ok(()));
+    assert_eq!(kept.restore(102, key(6), runs), full(true));
+    assert_eq!([100, 101].map(|last| kept.state(host(last)).is_held(now)), [true; 2]);
+}
+
+#[test]
+fn of_two_leases_of_a_client_the_last_one_counts() {
+    let mut kept = Kept::new();
+    let now = kept.site.now;
+    let bound = |since, until| BindingState::Bound { since, until };
+    let early = Instant::ZERO + Duration::from_secs(100);
+    for (last, client, since, until) in [
+        (101, 1, early, now + LEASE / 2),
+        (105, 1, now, now + LEASE),
+        (102, 2, now, now + LEASE),
+        (106, 2, early, Instant::MAX),
+        // Where nobody knows when they began, the one that ends last.
+        (103, 3, Instant::ZERO, now + LEASE / 2),
+        (107, 3, Instant::ZERO, now + LEASE),
+    ] {
+        assert_eq!(kept.restore(last, key(client), bound(since, until)), Ok(()));
+    }
+    for (client, last) in [(1, 105), (2, 102), (3, 107)] {
+        assert_eq!(kept.send(&renewal(client, host(last))).len(), 0);
+        let ack = only(kept.store());
+        assert_eq!((ack.kind(), ack.yiaddr()), (MessageType::Ack, host(last)));
+    }
+    // The others are nobody's, and nobody gets them while somebody may use them.
+    assert_eq!([101, 106, 103].map(|last| kept.state(host(last)).is_held(now)), [true; 3]);
+}
+
+fn bootp(ask: &Ask) -> Vec<u8> {
+    let mut bytes = ask.bytes()[..236].to_vec();
+    bytes.extend([99, 130, 83, 99, 255]);
+    bytes.resize(300, 0);
+    bytes
+}
+
+#[test]
+fn while_the_store_fails_no_lease_that_ends_is_given_for_good() {
+    let mut kept = Kept::new();
+    kept.site.view.networks.edit()[0].bootp = true;
+    let address = kept.lease(1);
+    let forever = kept.ask_bootp(2);
+    assert_eq!(forever.len(), 0);
+    let good = only(kept.store()).yiaddr();
+    kept.say(StoreAnswer::Failed);
+    assert_eq!(kept.ask_bootp(1).len(), 0, "recorded for half an hour");
+    assert!(matches!(kept.state(address), LeaseState::Bound { until } if until < Instant::MAX));
+    assert_eq!(only(kept.ask_bootp(2)).yiaddr(), good, "what is stored for good is");
+}
+
+impl Kept {
+    /// The replies to a request of BOOTP.
+    fn ask_bootp(&mut self, last: u8) -> Vec<Reply> {
+        let ask = discover(last);
+        assert_eq!(self.site.send_bytes(&ask, &bootp(&ask)), Ok(()));
+        self.poll()
+    }
+}
+
+#[test]
+fn bootp_does_not_take_the_record_of_a_request() {
+    let mut kept = Kept::new();
+    kept.site.view.networks.edit()[0].bootp = true;
+    let (_, address) = kept.request(1);
+    assert_eq!(kept.ask_bootp(1).len(), 0);
+    let ack = only(kept.store());
+    assert_eq!((ack.kind(), ack.yiaddr()), (MessageType::Ack, address));
+    assert!(matches!(kept.state(address), LeaseState::Bound { until } if until < Instant::MAX));
+    // It repeats its request, and that has a record of its own.
+    assert_eq!(kept.ask_bootp(1).len(), 0);
+    assert_eq!(only(kept.store()).yiaddr(), address);
+    assert_eq!(kept.state(address), LeaseState::Bound { until: Instant::MAX });
+}
+
+#[test]
+fn a_client_is_known_when_the_borders_of_its_network_moved() {
+    let mut kept = Kept::new();
+    let address = kept.lease(1);
+    {
+        let mut networks = kept.site.view.networks.edit();
+        networks[0].subnet.prefix_len = 23;
+        networks[0].authoritative = false;
+    }
+    assert_eq!(kept.send(&renewal(1, address)).len(), 0);
+    let ack = only(kept.store());
+    assert_eq!((ack.kind(), ack.yiaddr()), (MessageType::Ack, address));
+    // Others are still left to the server that knows them.
+    assert_eq!(kept.send(&renewal(2, host(105))).len(), 0);
+    assert_eq!(kept.asked.len(), 2);
 }

@@ -83,7 +83,8 @@ fn conditions() {
     let option = |code, pattern| Condition::Option(code, pattern);
     let exactly = |bytes: &[u8]| Pattern::Exactly(bytes.into());
     let base = discover(1).pxe(7).option(77, b"lab").option(60, b"PXEClient:Arch:00007");
-    let relayed = |ask: Ask| ask.option(82, &[1, 2, b'e', b'1', 2, 1, 9]);
+    let agent = Ipv4Addr::new(10, 9, 0, 1);
+    let relayed = |ask: Ask| ask.giaddr(agent).option(82, &[1, 2, b'e', b'1', 2, 1, 9]);
     for (condition, matches) in [
         (Condition::All(vec![]), true),
         (Condition::Any(vec![]), false),
@@ -106,8 +107,10 @@ fn conditions() {
         (Condition::Known, false),
         (Condition::Firmware(crate::identity::Firmware::Pxe), true),
         (Condition::Relay(Subnet { address: host(0), prefix_len: 24 }), false),
+        (Condition::Relay(agent.into()), true),
     ] {
         let mut view = view();
+        view.networks.edit()[0].relays = vec![agent.into()];
         let mut classes = is(condition.clone());
         classes[0].denied = true;
         view.classes = Classes::new(classes).unwrap();

@@ -3,10 +3,15 @@
 use std::vec;
 
 use super::kit::*;
+use crate::dhcp4::{Dhcp4Config, Dhcp4Server};
 use crate::engine::Discard;
-use crate::view::{Pool, Subnet};
+use crate::view::{
+    Classes, ClientClass, Condition, DhcpMode, LeaseTerms, Network, OptionSet, Pattern, Pool,
+    PoolTerms, Subnet,
+};
 use crate::wire::dhcp4::MessageType;
 use core::net::Ipv4Addr;
+use core::time::Duration;
 
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 
@@ -108,4 +113,73 @@ fn one_machine_has_a_lease_in_each_network() {
     let there = site.ask(&discover(1).giaddr(RELAY)).yiaddr();
     assert_eq!((here, there), (host(100), Ipv4Addr::new(10, 1, 0, 10)));
     assert_eq!(site.ask(&discover(1)).yiaddr(), here);
+}
+
+#[test]
+fn a_client_cannot_speak_for_a_relay_agent() {
+    let rule = Condition::RelayOption(1, Pattern::Exactly(b"vip"[..].into()));
+    let agent = Ipv4Addr::new(10, 0, 0, 254);
+    for (relays, giaddr, denied) in
+        [(vec![], None, Ok(())), (vec![agent.into()], Some(agent), Err(Discard::NotAllowed))]
+    {
+        let mut view = view();
+        view.networks.edit()[0].relays = relays;
+        view.classes = Classes::new(vec![ClientClass {
+            name: "vip".into(),
+            rule: rule.clone(),
+            denied: true,
+            lease: LeaseTerms::default(),
+            options: OptionSet::default(),
+        }])
+        .unwrap();
+        let ask = discover(1).option(82, b"\x01\x03vip");
+        let ask = giaddr.map_or(ask.clone(), |giaddr| ask.giaddr(giaddr));
+        assert_eq!(Site::with(view).send(&ask), denied, "{giaddr:?}");
+    }
+}
+
+#[test]
+fn a_thousand_networks_have_pools_on_their_own_terms() {
+    const NETWORKS: u32 = 1000;
+    const POOLS: u16 = 4;
+    let host_of = |at: u32, last: u32| Ipv4Addr::from_bits(0x0a40_0000 + at * 256 + last);
+    let mut view = view();
+    view.networks = (0..NETWORKS)
+        .map(|at| {
+            let pool = |terms: u16| {
+                let address = host_of(at, 100 + u32::from(terms));
+                Pool { terms, ..Pool::new(address, address) }
+            };
+            let lease = LeaseTerms::fixed(Duration::from_secs(1800));
+            Network {
+                server: SERVER,
+                subnet: Subnet { address: host_of(at, 0), prefix_len: 24 },
+                mode: DhcpMode::Server,
+                pools: (1..=POOLS).map(pool).collect(),
+                terms: vec![PoolTerms { lease, ..PoolTerms::default() }; usize::from(POOLS) + 1],
+                // The same for all: a message is placed by its agent's own network.
+                relays: vec![Subnet { address: host_of(0, 0), prefix_len: 10 }],
+                ..Network::default()
+            }
+        })
+        .collect();
+    let mut site = Site::with(view);
+    let config = Dhcp4Config { leases_max: 4096, seed: 1, ..Dhcp4Config::default() };
+    site.server = Dhcp4Server::new(config);
+    for at in 0..NETWORKS {
+        let mut given = [0; POOLS as usize];
+        for (client, given) in (0..).zip(&mut given) {
+            let mut ask = discover(1).giaddr(host_of(at, 1));
+            let [a, b, c, d] = (at * u32::from(POOLS) + client).to_be_bytes();
+            ask.header.chaddr[..6].copy_from_slice(&[2, 1, a, b, c, d]);
+            assert_eq!(site.send(&ask), Ok(()));
+            let offer = Reply::read(site.poll().expect("an offer"));
+            *given = offer.yiaddr().to_bits();
+            // What asks whether somebody has the address already.
+            while site.poll().is_some() {}
+        }
+        given.sort_unstable();
+        let all: Vec<u32> = (101..=104).map(|last| host_of(at, last).to_bits()).collect();
+        assert_eq!(given[..], all[..], "network {at}");
+    }
 }

@@ -51,7 +51,8 @@ fn a_lease_that_finds_no_room_keeps_the_server_from_starting() {
     };
     let row = Row { address: record.address, record: Ok(record) };
     let mut loaded = Loaded::default();
-    let full = loaded.take(&row, &view(), clocks(), &mut |_| Err(RestoreError::TableFull));
+    let full =
+        loaded.take(&row, &view(), clocks(), &mut |_| Err(RestoreError::TableFull { held: true }));
     assert!(matches!(full, Err(StoreError::NoRoom)));
     // One that is kept already takes nothing away.
     let known = loaded.take(&row, &view(), clocks(), &mut |_| Err(RestoreError::Known));
