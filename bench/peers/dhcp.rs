@@ -127,7 +127,7 @@ fn ascend(start: Start, round: Round) -> Vec<Figure> {
         let calls = attempt(start, RATES[0], SECONDS, round).calls;
         return vec![Figure::new("system calls per DORA", calls)];
     }
-    let best = climb(start, round);
+    let best = climb(start, SECONDS, round);
     vec![
         Figure::new("DORA/s", best.done_per_second),
         Figure::new("unanswered %", best.lost_percent),
@@ -137,10 +137,10 @@ fn ascend(start: Start, round: Round) -> Vec<Figure> {
 }
 
 /// The best of the rates that the server holds.
-fn climb(start: Start, round: Round) -> Attempt {
+fn climb(start: Start, seconds: u32, round: Round) -> Attempt {
     let mut best = Attempt::default();
     for rate in RATES {
-        let mut attempts = (0..TRIES).map(|_| attempt(start, rate, SECONDS, round));
+        let mut attempts = (0..TRIES).map(|_| attempt(start, rate, seconds, round));
         let Some(held) = attempts.find(|attempt| attempt.lost_percent < 1.0) else { break };
         // Beyond its own limit perfdhcp completes less, whatever the server could do.
         if held.done_per_second > best.done_per_second {
@@ -156,7 +156,7 @@ fn endure(start: Start, seconds: u32, round: Round) -> Vec<Figure> {
         let calls = attempt(start, RATES[0], SECONDS, round).calls;
         return vec![Figure::new("system calls per DORA", calls)];
     }
-    let highest = climb(start, round).done_per_second;
+    let highest = climb(start, seconds.min(SECONDS), round).done_per_second;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is small")]
     let rate = (highest * 0.8) as u32;
     let held = attempt(start, rate, seconds, round);
