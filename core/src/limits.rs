@@ -72,6 +72,9 @@ pub const DHCP_REQUEST_BYTES_MAX: usize = 960;
 /// How long an address rests that a client found in use by somebody else.
 pub const DECLINE_HOLD: Duration = Duration::from_secs(600);
 
+/// Stations that answer for everybody (proxy ARP) and are remembered for it.
+pub const CONFLICT_PROXIES_MAX: u32 = 64;
+
 /// Addresses remembered as asked for on the link or by an echo. 48 bytes each.
 pub const CONFLICT_PROBES_KNOWN: u32 = 16_384;
 

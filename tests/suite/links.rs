@@ -209,23 +209,23 @@ fn a_reload_takes_other_interfaces_and_ports_without_privileges() {
     let host = link.host();
     crate::site::address(&host, 9);
     assert_eq!(status(&host, "10.77.0.1"), "200");
-    link.write("reveille.toml", site(&link, "[http]\nport = 81\n"));
+    link.write("reveille.toml", site(&link, "[http]\nport = 8081\n"));
     daemon.signal(Signal::HUP);
     wait_said(&daemon, "served as of now: 10.88.0.0/24 on eth1", 1);
     let (_, server) = lease(&other, "machine", &daemon);
     assert_eq!(server, "10.88.0.1");
-    assert_eq!(status(&host, "10.77.0.1:81"), "200");
+    assert_eq!(status(&host, "10.77.0.1:8081"), "200");
     assert_eq!(status(&host, "10.77.0.1"), "000");
     // What is taken is told, and served once it is free.
-    let taker = link.server().namespace().run(|| TcpListener::bind("10.77.0.1:82"));
-    link.write("reveille.toml", site(&link, "[http]\nport = 82\n"));
+    let taker = link.server().namespace().run(|| TcpListener::bind("10.77.0.1:8082"));
+    link.write("reveille.toml", site(&link, "[http]\nport = 8082\n"));
     daemon.signal(Signal::HUP);
-    wait_said(&daemon, "cannot open TCP 10.77.0.1:82: the port is in use", 1);
-    assert_eq!(status(&host, "10.77.0.1:81"), "000");
+    wait_said(&daemon, "cannot open TCP 10.77.0.1:8082: the port is in use", 1);
+    assert_eq!(status(&host, "10.77.0.1:8081"), "000");
     drop(taker.expect("nobody else has it"));
     let deadline = Instant::now() + SETTLED;
     // Ends at the deadline.
-    while status(&host, "10.77.0.1:82") != "200" {
+    while status(&host, "10.77.0.1:8082") != "200" {
         assert!(Instant::now() < deadline, "{}", daemon.log());
         std::thread::sleep(Duration::from_millis(100));
     }

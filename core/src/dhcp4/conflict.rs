@@ -4,6 +4,10 @@
 //! On a link of ours by an ARP probe (RFC 5227 §2.1.1), behind relay agents by an echo request. An
 //! answer in time makes the address rest. Probes come last: when others wait for their answers, or
 //! too many were sent already, they are left out.
+//!
+//! A station that answers for everybody (proxy ARP, RFC 1027, or a host that plays many machines)
+//! uses none of the addresses. It is told by a control: a probe for the address of the network
+//! itself, which no host has, goes before the first of a link. Who claims that is not believed.
 
 use alloc::collections::VecDeque;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -23,6 +27,8 @@ use crate::wire::icmp::{self, Echo};
 #[derive(Debug)]
 pub(super) struct Prober {
     known: RecentMap<Ipv4Addr, Probe>,
+    /// Who answers for everybody, and since when that is known.
+    proxies: RecentMap<MacAddr, Instant>,
     due: VecDeque<Ipv4Addr>,
     second: Instant,
     sent_in_second: u32,
@@ -37,6 +43,8 @@ struct Probe {
     client: Option<MacAddr>,
     interface: InterfaceId,
     means: Means,
+    /// Whether nobody can have the address.
+    is_control: bool,
     at: Instant,
     step: Step,
 }
@@ -72,7 +80,9 @@ impl Prober {
         let [low, high, ..] = rng.next_u64().to_le_bytes();
         Self {
             known: RecentMap::new(limits::CONFLICT_PROBES_KNOWN, rng),
-            due: VecDeque::with_capacity(limits::CONFLICT_PROBES_WAITING),
+            proxies: RecentMap::new(limits::CONFLICT_PROXIES_MAX, rng),
+            // A control may go before the last that finds room.
+            due: VecDeque::with_capacity(limits::CONFLICT_PROBES_WAITING + 1),
             second: Instant::ZERO,
             sent_in_second: 0,
             identifier: u16::from_le_bytes([low, high]),
@@ -109,8 +119,28 @@ impl Prober {
             Means::Echo { source: network.server }
         };
         let (interface, step) = (network.interface, Step::Due);
-        self.known.put(address, Probe { client, interface, means, at: now, step });
+        let probe = Probe { client, interface, means, is_control: false, at: now, step };
+        if let Means::Arp = means {
+            self.add_control(network, probe);
+        }
+        self.known.put(address, probe);
         self.due.push_back(address);
+    }
+
+    /// Lets a control go before `probe`, unless one went before others lately.
+    fn add_control(&mut self, network: &Network, probe: Probe) {
+        let control = network.subnet.first();
+        let is_fresh = |known: &Probe| {
+            let age = probe.at - known.at;
+            known.is_control
+                && age < limits::CONFLICT_FRESH
+                && (known.step == Step::Sent || age <= limits::CONFLICT_WAIT)
+        };
+        if network.subnet.prefix_len < 31 && !self.known.find(&control).is_some_and(is_fresh) {
+            self.sent_in_second += 1;
+            self.known.put(control, Probe { client: None, is_control: true, ..probe });
+            self.due.push_back(control);
+        }
     }
 
     /// Writes the next probe, if one is due and not yet too late.
@@ -183,6 +213,12 @@ impl Prober {
         if !is_answer || is_harmless || !station.is_unicast() {
             return Err(Discard::NotForServer);
         }
+        if probe.is_control {
+            self.proxies.put(station, now);
+        }
+        if self.is_proxy(station, now) {
+            return Err(Discard::NotForServer);
+        }
         Ok(self.note_answer(address, probe, Some(station)))
     }
 
@@ -200,6 +236,13 @@ impl Prober {
             Means::Echo { .. } => Ok(self.note_answer(address, probe, None)),
             Means::Arp => Err(Discard::NotForServer),
         }
+    }
+
+    /// Whether the station was seen to answer for everybody. The next control comes before that is
+    /// forgotten.
+    fn is_proxy(&self, station: MacAddr, now: Instant) -> bool {
+        let seen = self.proxies.find(&station);
+        seen.is_some_and(|seen| now - *seen < limits::CONFLICT_FRESH * 2)
     }
 
     /// The question to which an answer is still waited for.

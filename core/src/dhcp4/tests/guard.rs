@@ -60,7 +60,7 @@ fn offer(site: &mut Site, ask: &Ask) -> Option<Reply> {
 fn offer_and_probe(site: &mut Site, ask: &Ask) -> (Reply, Option<Ipv4Addr>) {
     site.send(ask).unwrap();
     let offer = Reply::read(site.poll().unwrap());
-    let probe = site.poll().map(|probe| {
+    let probes = core::iter::from_fn(|| site.poll()).map(|probe| {
         let station = MacAddr::BROADCAST;
         assert_eq!(probe.route, Route::Link { interface: InterfaceId(0), station });
         let arp = arp::parse(&probe.bytes).unwrap();
@@ -70,8 +70,10 @@ fn offer_and_probe(site: &mut Site, ask: &Ask) -> (Reply, Option<Ipv4Addr>) {
         );
         arp.target_address
     });
-    assert!(site.poll().is_none(), "one probe beside one offer");
-    (offer, probe)
+    // The control, for the address that nobody has, goes before the others.
+    let probes: Vec<Ipv4Addr> = probes.skip_while(|address| *address == CONTROL).collect();
+    assert!(probes.len() <= 1, "one probe beside one offer: {probes:?}");
+    (offer, probes.first().copied())
 }
 
 fn claim(site: &mut Site, station: MacAddr, address: Ipv4Addr) -> Result<(), Discard> {
@@ -120,6 +122,30 @@ fn an_address_that_another_host_uses_is_taken_back_and_rests() {
         let (other, _) = offer_and_probe(&mut site, &discover(last));
         assert_ne!(other.yiaddr(), address);
     }
+}
+
+/// The address of the network itself.
+const CONTROL: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 0);
+
+#[test]
+fn who_answers_for_everybody_uses_no_address() {
+    let mut site = checking();
+    let (first, _) = offer_and_probe(&mut site, &discover(1));
+    for address in [CONTROL, first.yiaddr()] {
+        assert_eq!(claim(&mut site, SQUATTER, address), Err(Discard::NotForServer));
+    }
+    assert_eq!(site.ask(&select(&discover(1), &first)).kind(), MessageType::Ack);
+    // Another station that has one address has it, and the control is not asked for each time.
+    let (second, _) = offer_and_probe(&mut site, &discover(2));
+    assert_eq!(claim(&mut site, mac(77), second.yiaddr()), Ok(()));
+    // Long after, the control is asked for again, and the station is known before its claims.
+    site.pass(limits::CONFLICT_FRESH.as_secs() + 1);
+    site.send(&discover(3)).unwrap();
+    let third = Reply::read(site.poll().unwrap());
+    let asked = core::iter::from_fn(|| site.poll())
+        .map(|probe| arp::parse(&probe.bytes).unwrap().target_address);
+    assert_eq!(asked.collect::<Vec<_>>(), [CONTROL, third.yiaddr()]);
+    assert_eq!(claim(&mut site, SQUATTER, third.yiaddr()), Err(Discard::NotForServer));
 }
 
 #[test]
